@@ -1,0 +1,70 @@
+"""aiga: open-ended search as plugins of one small loop."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aiga.components import Archive as Archive
+    from aiga.components import Cost as Cost
+    from aiga.components import Domain as Domain
+    from aiga.components import Executor as Executor
+    from aiga.components import Lab as Lab
+    from aiga.components import Meter as Meter
+    from aiga.components import Network as Network
+    from aiga.components import Optimiser as Optimiser
+    from aiga.components import Output as Output
+    from aiga.components import Percept as Percept
+    from aiga.components import Registry as Registry
+    from aiga.components import Screened as Screened
+    from aiga.components import Space as Space
+    from aiga.data import Batch as Batch
+    from aiga.data import Event as Event
+    from aiga.data import Kind as Kind
+    from aiga.data import Noise as Noise
+    from aiga.data import Offers as Offers
+    from aiga.data import Pairs as Pairs
+    from aiga.data import Population as Population
+    from aiga.data import Scores as Scores
+    from aiga.data import Status as Status
+    from aiga.data import Trajectory as Trajectory
+    from aiga.data import Verdict as Verdict
+    from aiga.errors import AigaError as AigaError
+    from aiga.errors import InputError as InputError
+    from aiga.errors import PluginError as PluginError
+    from aiga.errors import StorageError as StorageError
+    from aiga.experiment import Run as Run
+    from aiga.experiment import open as open
+    from aiga.experiment import resume as resume
+    from aiga.experiment import run as run
+    from aiga.hooks import Options as Options
+    from aiga.hooks import Plugin as Plugin
+    from aiga.hooks import Subject as Subject
+    from aiga.hooks import wrapper as wrapper
+    from aiga.niches import Niches as Niches
+    from aiga.streams import Stream as Stream
+
+# Every public name and where it lives; importing aiga loads none of them, so that `aiga --help` need not wait for torch.
+_HOME = {
+    "components": "Archive Cost Domain Executor Lab Meter Network Optimiser Output Percept Registry Screened Space",
+    "data": "Batch Event Kind Noise Offers Pairs Population Scores Status Trajectory Verdict",
+    "errors": "AigaError InputError PluginError StorageError",
+    "experiment": "Run open resume run",
+    "hooks": "Options Plugin Subject wrapper",
+    "niches": "Niches",
+    "streams": "Stream",
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
+
+__all__ = sorted(_MODULE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module 'aiga' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"aiga.{_MODULE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *globals()]

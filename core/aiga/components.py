@@ -1,0 +1,321 @@
+"""What plugins provide: small protocols. Hooks decide, components compute, plugin methods keep a plugin's own state."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from torch import Tensor
+
+from aiga.data import Batch, Leaves, Pairs, Population, Scores, State, Trajectory
+from aiga.streams import Stream
+
+if TYPE_CHECKING:
+    from aiga.niches import Niches
+
+Structure = Mapping[str, Any]
+Layout = dict[str, tuple[int, ...]]  # shape of each leaf of one row
+Life = dict[str, Tensor]  # lifetime state, [B, ...]; empty for a network that remembers nothing
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a network reads or writes: the shape of one row, and what its numbers are.
+
+    Attributes:
+        shape: of one row, such as ``(24,)``; ``(n,)`` scores or logits for a discrete space of ``n``.
+        kind: ``continuous`` values between ``low`` and ``high``, or ``discrete`` choices.
+    """
+
+    shape: tuple[int, ...]
+    kind: Literal["continuous", "discrete"] = "continuous"
+    low: float = float("-inf")
+    high: float = float("inf")
+
+
+@dataclass(frozen=True)
+class Percept:
+    """What an agent perceives in one step of its life, ``[B, ...]`` each; None where a domain has no such thing."""
+
+    observation: Tensor
+    reward: Tensor | None = None
+    done: Tensor | None = None
+    previous_action: Tensor | None = None
+    target: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a network answers: parameters of an action ``[B, ...]``, which the domain turns into one, and perhaps a value ``[B]``."""
+
+    action: Tensor
+    value: Tensor | None = None
+
+
+class Domain(Protocol):
+    """Environments' genome, and how a batch of pairs lives in them.
+
+    Capabilities, each a method that a domain may also have: ``distance(a: Batch, b: Batch) -> Tensor`` (``[A, B]``, for novelty),
+    ``loss(pairs, network, stream) -> Tensor`` (``[P]``, differentiable, on the agents' device), ``snapshot``/``restore``,
+    ``named(name: str) -> Batch`` and ``names: tuple[str, ...]`` (fixed evaluation environments),
+    ``initial_agent(source: str, network: Network, structure: Structure) -> Leaves`` (one row a file or name).
+
+    Attributes:
+        version: of the genome; part of the environments' kind.
+        solved: fitness above which an environment counts as solved.
+        steps: the longest lifetime.
+        inputs, outputs: what a network is built for.
+        parallelism: how an executor may run it: in worker processes, in threads of its own, or on the agents' device.
+    """
+
+    version: int
+    solved: float
+    steps: int
+    inputs: Space
+    outputs: Space
+    parallelism: Literal["serial", "threads", "device"]
+
+    def initial(self, rng: Stream, count: int) -> Batch:
+        """``count`` environments to start from."""
+        ...
+
+    def mutate(self, rng: Stream, parents: Batch) -> Batch:
+        """One child for each row of ``parents``; ``rng`` has a row key for each child."""
+        ...
+
+    def describe(self, envs: Batch) -> Tensor:
+        """``[B, d]`` float64 descriptions in the domain's units, for novelty, coverage and plots; seeds are left out."""
+        ...
+
+    def live(
+        self, pairs: Pairs, network: Network, seeds: Tensor, record: bool = False
+    ) -> Scores | tuple[Scores, Trajectory]:
+        """One lifetime a pair.
+
+        Args:
+            pairs: environments of this domain with explicit agents of one kind.
+            network: what the agents are made of.
+            seeds: ``[P]`` int64, fixing all chance of each lifetime.
+            record: return the lifetimes too.
+
+        Returns:
+            Scores with the cost counted. A row depends on its own environment, agent and seed alone.
+        """
+        ...
+
+
+class Network(Protocol):
+    """An agent's substrate: a forward pass with a lifetime state, batched over agents with different parameters.
+
+    Capabilities: ``space`` (``initial``, ``mutate``, ``cross``, ``describe``, ``distance`` over structures), which makes a network
+    searchable; ``learn(leaves, life, x, y, create_graph)``, gradient descent within a life.
+
+    Attributes:
+        structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.
+    """
+
+    structure: Structure
+
+    def build(self, structure: Structure, inputs: Space, outputs: Space) -> Layout:
+        """The shapes of one agent's leaves."""
+        ...
+
+    def init(self, rng: Stream, layout: Layout, count: int) -> Leaves:
+        """Leaves of ``count`` random agents, ``[count, ...]``."""
+        ...
+
+    def newborn(self, leaves: Leaves) -> Life:
+        """The lifetime state at birth: zero."""
+        ...
+
+    def step(self, leaves: Leaves, life: Life, percept: Percept) -> tuple[Output, Life]:
+        """One step of ``B`` lives, each under its own parameters."""
+        ...
+
+
+class Optimiser(Protocol):
+    """Improves agents in their niches; the core owns and saves its state, one row an agent."""
+
+    def start(self, agents: Population) -> State:
+        """Fresh state for agents of any kinds."""
+        ...
+
+    def improve(self, lab: Lab, niches: Pairs, state: State, steps: int) -> tuple[Population, State]:
+        """``steps`` steps for every niche at once.
+
+        Returns:
+            ``niches.agents`` after the steps, row for row and kind for kind, and its state; nothing given is changed.
+        """
+        ...
+
+
+class Executor(Protocol):
+    """Runs a batch of pairs: blocks, back-off, worker time-outs and respawn. Names and tensors cross it, never callables."""
+
+    def run(self, domain: str, pairs: Pairs, seeds: Tensor) -> Scores:
+        """Lives every pair ``E`` times.
+
+        Args:
+            domain: name of the domain.
+            pairs: environments and agents of any kinds; agents may be implicit.
+            seeds: ``[P, E]`` int64.
+
+        Returns:
+            Scores whose columns are means over the episodes, with ``returns`` ``[P, E]`` float64 beside them.
+        """
+        ...
+
+    def close(self) -> None:
+        """Lets go of everything it holds."""
+        ...
+
+
+class Cost(enum.IntEnum):
+    """What a screen costs for each row, cheapest first."""
+
+    FREE = 0
+    SURROGATE = 1
+    REAL = 2
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What a screen let through: ``pairs`` in its order, perhaps with better agents, and the rows of its input that it rejected."""
+
+    pairs: Pairs
+    rejected: Tensor
+    reasons: tuple[str, ...]
+
+
+class Screen(Protocol):
+    """Narrows proposals before they are scored."""
+
+    def __call__(self, lab: Lab, pairs: Pairs) -> Screened: ...
+
+
+class Archive(Protocol):
+    """Every stepping stone of the run; genomes stay on disk, ids and descriptions in memory."""
+
+    @property
+    def env_ids(self) -> Tensor:
+        """``[A]`` int64: every environment ever admitted, in order of admission."""
+        ...
+
+    @property
+    def agent_ids(self) -> Tensor:
+        """``[S]`` int64: every agent ever remembered."""
+        ...
+
+    @property
+    def descriptions(self) -> Tensor:
+        """``[A, d]`` float64: the domain's descriptions of ``env_ids``."""
+        ...
+
+    def environments(self, ids: Tensor) -> tuple[Population, Tensor]:
+        """These environments, read from disk; and where each asked-for one is among its rows."""
+        ...
+
+    def agents(self, ids: Tensor) -> tuple[Population, Tensor]:
+        """These agents, read from disk; and where each asked-for one is among its rows."""
+        ...
+
+
+class Meter(Protocol):
+    """Counted work and spent seconds, by plugin and purpose."""
+
+    def count(self, cost: Mapping[str, int], purpose: str) -> None:
+        """Adds counted work (environment steps, examples, gradient steps) of the plugin that holds this meter."""
+        ...
+
+    def total(self, kind: str) -> int:
+        """Work of one kind over the whole run."""
+        ...
+
+    def rows(self) -> Iterator[tuple[str, str, str, int]]:
+        """(plugin, purpose, kind, amount) over the whole run."""
+        ...
+
+    def seconds(self) -> dict[tuple[str, str], float]:
+        """Seconds by (plugin, hook) in this stretch; never a ground for a search decision."""
+        ...
+
+
+class Lab(Protocol):
+    """What a hook sees of the run, and asks of it.
+
+    Attributes:
+        iteration: the current one, from 0.
+        niches: the active niches.
+        archive: every stepping stone.
+        domain: where environments come from.
+        meter: counted work; asking the lab counts by itself.
+        path: the run's folder, for plugins that write files of their own (``tb/``, ``art/``).
+    """
+
+    @property
+    def iteration(self) -> int: ...
+    @property
+    def niches(self) -> Niches: ...
+    @property
+    def archive(self) -> Archive: ...
+    @property
+    def domain(self) -> Domain: ...
+    @property
+    def meter(self) -> Meter: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def events(self) -> tuple[Any, ...]:
+        """The events of this iteration so far."""
+        ...
+
+    def component(self, kind: str, name: str) -> Any:
+        """A registered component; KeyError names what there is."""
+        ...
+
+    def evaluate(self, pairs: Pairs, *, episodes: int = 1, purpose: str) -> Scores:
+        """Scores of pairs, on seeds that hang on the run's seed, ``purpose``, the iteration, the environment's content and the episode.
+
+        Two calls of one purpose in one iteration share their seeds, so that agents can be compared; another purpose draws fresh ones.
+        """
+        ...
+
+    def improve(self, pairs: Pairs, steps: int, *, state: Literal["niche", "fresh"] = "fresh") -> Population:
+        """Scratch work of the optimiser: ``pairs``' agents after ``steps`` steps, one row a pair; nothing else is kept.
+
+        With ``state="niche"`` each row starts from a copy of the optimiser state of the active niche whose environment it names, and
+        from a fresh one where there is none or the kinds differ.
+        """
+        ...
+
+    def rng(self, *key: int | str) -> Stream:
+        """A stream of the calling plugin's own, for this iteration and ``key``."""
+        ...
+
+    def remember(self, agents: Population) -> Tensor:
+        """``[N]`` int64 ids of new stepping stones."""
+        ...
+
+
+class Registry(Protocol):
+    """Where ``aiga_register`` puts components, by kind and name."""
+
+    def domain(self, name: str, domain: Domain) -> None: ...
+    def network(self, name: str, network: Network) -> None: ...
+    def optimiser(self, name: str, optimiser: Optimiser) -> None: ...
+    def executor(self, name: str, executor: Executor) -> None: ...
+    def screen(self, name: str, screen: Screen, cost: Cost) -> None: ...
+    def trainer(self, name: str, trainer: Any) -> None: ...
+    def logger(self, name: str, logger: Any) -> None: ...
+
+    def get(self, kind: str, name: str) -> Any:
+        """A registered component; KeyError names what there is."""
+        ...
+
+    @property
+    def recipe(self) -> str:
+        """JSON from which ``aiga.discovery.assemble`` makes the same components in another process."""
+        ...

@@ -1,0 +1,126 @@
+"""The hooks, and the base class that declares them: what a plugin may implement, and when the core calls it.
+
+A plugin overrides the ``aiga_*`` methods it needs; arguments it does not use may be left out. Order is the file order of
+``plugins.toml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import pluggy
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from aiga.components import Lab, Registry
+from aiga.data import Event, Offers, Pairs, Population, Scores, Trajectory, Verdict
+
+API = 1
+PREFIX = "aiga_"
+
+hookspec = pluggy.HookspecMarker("aiga")
+
+
+class Options(BaseModel):
+    """Base of a plugin's options: strict, no unknown key, unchangeable."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What to draw.
+
+    Attributes:
+        what: ``environments`` (one picture a row, as a list of ``[H, W, 3]`` uint8 arrays), ``lifetime`` (one picture of the
+            first row's trajectory) or ``animation`` (``[T, H, W, 3]`` uint8 of it).
+        envs: the environments.
+        trajectory: of the same rows, where a lifetime is asked for.
+        caption: words to put on it.
+    """
+
+    what: str
+    envs: Population
+    trajectory: Trajectory | None = None
+    caption: str = ""
+
+
+class Plugin:
+    """Base class of every plugin.
+
+    Attributes:
+        name: under which it is enabled in ``plugins.toml``.
+        api: the aiga API version it is written for.
+        state_version: of what :meth:`state_dict` returns.
+        Options: the model of its options; ``self.options`` is one.
+        needs: capabilities a domain must have for this plugin, such as ``("distance",)``.
+    """
+
+    name: ClassVar[str]
+    api: ClassVar[int] = API
+    state_version: ClassVar[int] = 1
+    Options: ClassVar[type[Options]] = Options
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the plugin must find again after a resume: JSON-able values and tensors, in dicts with string keys."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any], version: int) -> None:
+        """Takes back what :meth:`state_dict` gave when ``state_version`` was ``version``."""
+
+    @hookspec
+    def aiga_register(self, registry: Registry) -> None:
+        """Puts the plugin's components into ``registry``. Called once, before the first iteration, in workers too."""
+
+    @hookspec
+    def aiga_generate(self, lab: Lab) -> Pairs | None:
+        """Proposes new environments with a candidate agent each, or new agents for active niches' environments.
+
+        Proposals of all plugins are joined. A new environment's id is -1; one that keeps an active environment's id is scored as
+        an offer in the transfer phase.
+        """
+
+    @hookspec(firstresult=True)
+    def aiga_evaluate(self, lab: Lab, pairs: Pairs) -> Generator[None, Scores, Scores] | Scores | None:
+        """Wraps every evaluation: ``scores = yield``, then return them with columns added. Mark it with ``@aiga.wrapper``."""
+
+    @hookspec(firstresult=True)
+    def aiga_select(self, lab: Lab, pairs: Pairs, scores: Scores) -> Verdict | None:
+        """Decides which scored proposals become niches and which niches retire. The plugin named in ``[slots] select`` alone is asked."""
+
+    @hookspec
+    def aiga_transfer(self, lab: Lab) -> Offers | None:
+        """Offers agents for target niches. Offers of all plugins are joined."""
+
+    @hookspec(firstresult=True)
+    def aiga_accept(self, lab: Lab, offers: Offers, scores: Scores) -> Tensor | None:
+        """``[O]`` bool: which offers replace the resident, at most one a niche. Asked of the owner of ``select``.
+
+        ``scores`` has the fitness of each offer and, as column ``resident``, that of the agent that lives there, on the same seeds.
+        """
+
+    @hookspec
+    def aiga_event(self, lab: Lab, event: Event) -> None:
+        """Told of what happened, once a type and phase. Isolated: what it raises stops nobody else."""
+
+    @hookspec
+    def aiga_metrics(self, lab: Lab) -> dict[str, float] | None:
+        """Numbers to follow, told to every logger under the plugin's name. Isolated."""
+
+    @hookspec(firstresult=True)
+    def aiga_render(self, lab: Lab, subject: Subject) -> Any:
+        """A picture, an animation or a matplotlib figure of ``subject``; None where this plugin cannot draw it. Isolated."""
+
+
+F = TypeVar("F")
+
+
+def wrapper(function: F) -> F:
+    """Marks an ``aiga_evaluate`` that wraps the evaluation."""
+    return pluggy.HookimplMarker("aiga")(function, wrapper=True)  # type: ignore[call-overload, no-any-return]
