@@ -66,5 +66,12 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(f"aiga.{_MODULE[name]}"), name)
 
 
+def _version() -> str:
+    """Of the installed distribution."""
+    from importlib.metadata import version
+
+    return version("aiga")
+
+
 def __dir__() -> list[str]:
     return [*__all__, *globals()]

@@ -61,7 +61,7 @@ class Domain(Protocol):
     Capabilities, each a method that a domain may also have: ``distance(a: Batch, b: Batch) -> Tensor`` (``[A, B]``, for novelty),
     ``loss(pairs, network, stream) -> Tensor`` (``[P]``, differentiable, on the agents' device), ``snapshot``/``restore``,
     ``named(name: str) -> Batch`` and ``names: tuple[str, ...]`` (fixed evaluation environments),
-    ``initial_agent(source: str, network: Network, structure: Structure) -> Leaves`` (one row a file or name).
+    ``agents: Mapping[str, Path]`` (safetensors files of agents that ship with it, for ``[population] initial_agent``).
 
     Attributes:
         version: of the genome; part of the environments' kind.
@@ -247,7 +247,7 @@ class Lab(Protocol):
     """What a hook sees of the run, and asks of it.
 
     Attributes:
-        iteration: the current one, from 0.
+        iteration: the current one, from 1; 0 is the founding.
         niches: the active niches.
         archive: every stepping stone.
         domain: where environments come from.
@@ -295,8 +295,24 @@ class Lab(Protocol):
         """A stream of the calling plugin's own, for this iteration and ``key``."""
         ...
 
+    def render(self, subject: Any) -> Any:
+        """What the first plugin that can draw an :class:`aiga.Subject` made of it; None where nobody can."""
+        ...
+
     def remember(self, agents: Population) -> Tensor:
         """``[N]`` int64 ids of new stepping stones."""
+        ...
+
+
+class Logger(Protocol):
+    """Follows a run's numbers."""
+
+    def log(self, lab: Lab, metrics: Mapping[str, float]) -> None:
+        """Told of an iteration once it is scored: ``lab.events`` are its events, ``metrics`` those of every plugin, ``plugin/name``."""
+        ...
+
+    def close(self) -> None:
+        """Writes what it still holds; the stretch is over."""
         ...
 
 
@@ -309,7 +325,7 @@ class Registry(Protocol):
     def executor(self, name: str, executor: Executor) -> None: ...
     def screen(self, name: str, screen: Screen, cost: Cost) -> None: ...
     def trainer(self, name: str, trainer: Any) -> None: ...
-    def logger(self, name: str, logger: Any) -> None: ...
+    def logger(self, name: str, logger: Logger) -> None: ...
 
     def get(self, kind: str, name: str) -> Any:
         """A registered component; KeyError names what there is."""

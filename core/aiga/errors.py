@@ -25,3 +25,7 @@ class PluginError(AigaError):
 
 class StorageError(AigaError):
     """A run directory could not be written or read; what was saved before stays readable."""
+
+
+class Abandoned(BaseException):
+    """The iteration was given up on request; the state it started from is kept. No plugin's ``except Exception`` shall stop it."""

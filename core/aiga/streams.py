@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,7 @@ _MASK = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
+_PIECE = 2**16  # numbers worked on at a time on a CPU: intermediate results then stay in its cache
 
 
 def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -35,12 +37,9 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: int) -> tuple[Te
     for _ in range(_ROUNDS):
         # An int64 product wraps modulo 2**64, which keeps all 64 bits of a 32 x 32 product.
         first, second = a * _MULTIPLIERS[0], c * _MULTIPLIERS[1]
-        a, b, c, d = (
-            ((second >> 32) & _MASK) ^ b ^ low,
-            second & _MASK,
-            ((first >> 32) & _MASK) ^ d ^ high,
-            first & _MASK,
-        )
+        a = ((second >> 32).bitwise_and_(_MASK) ^ b).bitwise_xor_(low)
+        c = ((first >> 32).bitwise_and_(_MASK) ^ d).bitwise_xor_(high)
+        b, d = second.bitwise_and_(_MASK), first.bitwise_and_(_MASK)
         low, high = (low + _WEYL[0]) & _MASK, (high + _WEYL[1]) & _MASK
     return a, b, c, d
 
@@ -74,8 +73,8 @@ class Stream:
 
     Attributes:
         key: 64 bits.
-        row_keys: ``[B]`` int64 on the host, or None. With them, every draw has a leading axis ``B``, and a row's numbers depend on
-            its own key alone.
+        row_keys: ``[B]`` int64 on the host, or None. With them, every draw has a leading axis ``B``, and a row's numbers
+            depend on its own key alone.
     """
 
     key: int
@@ -91,28 +90,15 @@ class Stream:
 
     def words(self, *shape: int, device: torch.device | str = "cpu") -> Tensor:
         """int64 words of 32 random bits, of ``shape``, after a leading ``[B]`` where there are row keys."""
-        count = math.prod(shape)
-        blocks = torch.arange((count + 3) // 4, dtype=torch.int64, device=device)
-        low, high = blocks & _MASK, (blocks >> 32) & _MASK
-        if self.row_keys is None:
-            zero = torch.zeros((), dtype=torch.int64, device=device)
-            out = torch.stack(philox((zero.expand_as(low), zero.expand_as(low), low, high), self.key), dim=-1)
-            return out.reshape(-1)[:count].reshape(shape)
-        keys = self.row_keys.to(device)[:, None]
-        size = (len(keys), len(blocks))
-        counter = (keys & _MASK, (keys >> 32) & _MASK, low[None], high[None])
-        out = torch.stack(philox(tuple(word.expand(size) for word in counter), self.key), dim=-1)  # type: ignore[arg-type]
-        return out.reshape(len(keys), -1)[:, :count].reshape(len(keys), *shape)
+        return self._draw(lambda words: words, torch.int64, shape, device)
 
-    def uniform(
-        self, *shape: int, low: float = 0.0, high: float = 1.0, device: torch.device | str = "cpu"
-    ) -> Tensor:
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0, device: torch.device | str = "cpu") -> Tensor:
         """float64 in the open interval (``low``, ``high``)."""
         return (self.words(*shape, device=device).double() + 0.5) * 2.0**-32 * (high - low) + low
 
     def normal(self, *shape: int, device: torch.device | str = "cpu") -> Tensor:
         """float32 standard normal numbers, at most 6.3 from zero."""
-        return _probit((self.words(*shape, device=device).double() + 0.5) * 2.0**-32).float()
+        return self._draw(lambda words: _probit(words.double().add_(0.5).mul_(2.0**-32)), torch.float32, shape, device)
 
     def integers(self, low: int, high: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
         """int64 from ``low`` up to, not including, ``high``; a range of at most 2**31."""
@@ -122,38 +108,79 @@ class Stream:
         """``[count]`` int64: the numbers from 0 in random order; with row keys ``[B, count]``."""
         return torch.argsort(self.words(count), dim=-1, stable=True)
 
+    def _draw(
+        self, finish: Callable[[Tensor], Tensor], dtype: torch.dtype, shape: tuple[int, ...], device: torch.device | str
+    ) -> Tensor:
+        """What ``finish`` makes of the words, element by element, in pieces that fit a processor's cache."""
+        device = torch.device(device)
+        keys = torch.zeros(1, dtype=torch.int64) if self.row_keys is None else self.row_keys
+        keys, count = keys.to(device), math.prod(shape)
+        out = torch.empty(len(keys), count, dtype=dtype, device=device)
+        for rows, columns in _pieces(len(keys), count, _PIECE if device.type == "cpu" else max(out.numel(), 1)):
+            out[rows, columns] = finish(_words(self.key, keys[rows], columns, device))
+        return out.reshape(shape if self.row_keys is None else (len(keys), *shape))
+
+
+def _pieces(rows: int, columns: int, limit: int) -> Iterator[tuple[slice, slice]]:
+    """Cuts ``[rows, columns]`` into pieces of about ``limit`` numbers, each starting at a multiple of 4 columns."""
+    wide = max(4, min(columns, limit) // 4 * 4) if columns > limit else max(columns, 1)
+    tall = max(1, limit // wide)
+    for row in range(0, rows, tall):
+        for column in range(0, columns, wide):
+            yield slice(row, min(row + tall, rows)), slice(column, min(column + wide, columns))
+
+
+def _words(key: int, keys: Tensor, columns: slice, device: torch.device) -> Tensor:
+    """``[len(keys), columns]`` words; ``columns`` starts at a multiple of 4."""
+    blocks = torch.arange(columns.start // 4, (columns.stop + 3) // 4, dtype=torch.int64, device=device)
+    counter = (keys[:, None] & _MASK, (keys[:, None] >> 32) & _MASK, blocks & _MASK, (blocks >> 32) & _MASK)
+    out = torch.stack(philox(counter, key), dim=-1)
+    return out.reshape(len(keys), -1)[:, : columns.stop - columns.start]
+
 
 def _signed(key: int) -> int:
     key &= 2**64 - 1
     return key - 2**64 if key >= 2**63 else key
 
 
+def _horner(x: Tensor, first: float, *rest: float) -> Tensor:
+    """The polynomial in ``x`` with these coefficients, highest power first."""
+    out = torch.full_like(x, first)
+    for coefficient in rest:
+        out.mul_(x).add_(coefficient)
+    return out
+
+
 def _log(x: Tensor) -> Tensor:
     # torch.log rounds differently in a vector's body, in its tail and on a GPU; sums and products do not.
     mantissa, exponent = torch.frexp(x)
-    ratio = (mantissa - 0.7071067811865476) / (mantissa + 0.7071067811865476)
-    square = ratio * ratio
-    series = torch.full_like(square, 1 / 13)
-    for denominator in (11, 9, 7, 5, 3, 1):
-        series = series * square + 1 / denominator
-    return 2.0 * ratio * series + (exponent.double() - 0.5) * 0.6931471805599453
+    ratio = (mantissa - 0.7071067811865476).div_(mantissa + 0.7071067811865476)
+    series = _horner(ratio * ratio, 1 / 13, 1 / 11, 1 / 9, 1 / 7, 1 / 5, 1 / 3, 1.0)
+    return ratio.mul_(2.0).mul_(series).add_(exponent.double().sub_(0.5).mul_(0.6931471805599453))
 
 
 def _probit(p: Tensor) -> Tensor:
     """The normal quantile to seven figures: algorithm AS 241, PPND7 (Wichura 1988)."""
     q = p - 0.5
-    r = 0.180625 - q * q
-    centre = (((59.109374720 * r + 159.29113202) * r + 50.434271938) * r + 3.3871327179) / (
-        ((67.187563600 * r + 78.757757664) * r + 17.895169469) * r + 1.0
-    )
-    tail = torch.sqrt(-_log(torch.minimum(p, 1.0 - p)))
+    r = (q * q).neg_().add_(0.180625)
+    numerator = _horner(r, 59.109374720, 159.29113202, 50.434271938, 3.3871327179)
+    centre = numerator.div_(_horner(r, 67.187563600, 78.757757664, 17.895169469, 1.0)).mul_(q)
+    outside = q.abs() > 0.425
+    if p.is_cuda:  # one pass over everything beats waiting for the number of outer elements
+        return torch.where(outside, _outer(p), centre)
+    rows = torch.nonzero(outside, as_tuple=True)
+    centre[rows] = _outer(p[rows])
+    return centre
+
+
+def _outer(p: Tensor) -> Tensor:
+    """The quantile of ``p`` further than 0.425 from a half."""
+    tail = _log(torch.minimum(p, 1.0 - p)).neg_().sqrt_()
     r = tail - 1.6
-    near = (((0.17023821103 * r + 1.3067284816) * r + 2.7568153900) * r + 1.4234372777) / (
-        (0.12021132975 * r + 0.73700164250) * r + 1.0
-    )
+    near = _horner(r, 0.17023821103, 1.3067284816, 2.7568153900, 1.4234372777)
+    near.div_(_horner(r, 0.12021132975, 0.73700164250, 1.0))
     r = tail - 5.0
-    far = (((0.017337203997 * r + 0.42868294337) * r + 3.0812263860) * r + 6.6579051150) / (
-        (0.012258202635 * r + 0.24197894225) * r + 1.0
-    )
+    far = _horner(r, 0.017337203997, 0.42868294337, 3.0812263860, 6.6579051150)
+    far.div_(_horner(r, 0.012258202635, 0.24197894225, 1.0))
     outer = torch.where(tail <= 5.0, near, far)
-    return torch.where(q.abs() <= 0.425, q * centre, torch.where(q < 0, -outer, outer))
+    return torch.where(p < 0.5, -outer, outer)

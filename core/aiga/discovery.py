@@ -1,0 +1,353 @@
+"""Which plugins a configuration asks for, and the plugins themselves; nothing is imported unless it is named there."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from aiga.complaints import Complaints, closest, did_you_mean, explain
+from aiga.config import Config, PluginTable
+from aiga.plugin_classes import PluginFault, PluginSource, check_class, import_class
+from aiga.registry import Components, Entry, register
+from aiga.toml_lines import Place
+
+if TYPE_CHECKING:
+    from aiga.hooks import Plugin
+
+__all__ = [
+    "Components",
+    "Entry",
+    "PluginSource",
+    "assemble",
+    "available",
+    "check",
+    "find",
+    "load",
+    "lock",
+    "recipes",
+    "register",
+    "resolve",
+]
+
+GROUP = "aiga"
+_NO_OPTIMISER = "none"
+_OWNER_HOOK = "aiga_select"
+
+
+def available() -> list[PluginSource]:
+    """Every installed plugin, by name; nothing of them is imported. Two of one name are both listed."""
+    sources = []
+    for point in importlib.metadata.entry_points(group=GROUP):
+        distribution, version = (point.dist.name, point.dist.version) if point.dist is not None else ("", "")
+        sources.append(PluginSource(point.name, point.value, distribution=distribution, version=version))
+    return sorted(sources, key=lambda source: (source.name, source.distribution))
+
+
+def find(config: Config) -> list[PluginSource]:
+    """Where the plugins that ``config`` names come from, in call order, before anything of them is imported.
+
+    First those of ``[plugins]`` in file order; then those that ``[population]``, ``[slots]`` and ``[run] executor`` name, where
+    a plugin of that name is installed.
+
+    Raises:
+        InputError: naming every plugin that is not there, or there twice.
+    """
+    complaints = Complaints(config.source)
+    sources = _find(config, complaints)
+    complaints.check()
+    return sources
+
+
+def load(config: Config, sources: Sequence[PluginSource] | None = None) -> list[Plugin]:
+    """The plugins that ``config`` names, in call order, with checked options; none has registered its components yet.
+
+    Args:
+        config: what names them.
+        sources: what :func:`find` returned, where it was asked already.
+
+    Raises:
+        InputError: naming every plugin that cannot be had, and every wrong option of those that can.
+    """
+    complaints = Complaints(config.source)
+    if sources is None:
+        sources = _find(config, complaints)
+    plugins = [plugin for source in sources if (plugin := _load(source, complaints)) is not None]
+    if complaints:
+        _add_likely_slips(config, complaints)
+    complaints.check()
+    return plugins
+
+
+def check(config: Config, plugins: Sequence[Plugin], components: Components) -> None:
+    """Whether everything that ``config`` names was registered, and the domain can do what the plugins need.
+
+    Raises:
+        InputError: naming every component, owner and capability that is missing.
+    """
+    complaints = Complaints(config.source)
+    names = sorted({source.name for source in available()})
+    for kind, place, name in _named(config):
+        if kind == "owner":
+            _check_owner(place, name, plugins, complaints)
+        elif name not in components.names(kind):
+            complaints.add(place, _no_component(kind, name, components, names))
+    domain = config.population.domain
+    if domain in components.names("domain"):
+        there = components.get("domain", domain)
+        for plugin in plugins:
+            lacking = [capability for capability in plugin.needs if not hasattr(there, capability)]
+            if lacking:
+                what = f'needs a domain with {" and ".join(lacking)}, which "{domain}" has not.'
+                remedy = f"Name another domain in [population], or do without {plugin.name}."
+                complaints.add(_place_of(config, plugin.name), f"{what} {remedy}", table=True)
+    complaints.check()
+
+
+def resolve(
+    config: Config, sources: Sequence[PluginSource], plugins: Sequence[Plugin], paths: Mapping[str, str] | None = None
+) -> Config:
+    """The configuration to write into a run: every plugin in call order, every option with its value, no secret's value.
+
+    Args:
+        config: as the user wrote it.
+        sources: what :func:`find` returned.
+        plugins: what :func:`load` returned.
+        paths: where the files of plugins from a path are from now on, by the plugin's name.
+    """
+    tables = {}
+    for source, plugin in zip(sources, plugins, strict=True):
+        table = config.plugins.get(source.name, PluginTable())
+        update = {"options": _public_options(source, plugin), "path": (paths or {}).get(source.name, table.path)}
+        tables[source.name] = table.model_copy(update=update)
+    return config.with_plugins(tables)
+
+
+def lock(sources: Sequence[PluginSource], plugins: Sequence[Plugin]) -> dict[str, dict[str, Any]]:
+    """What exactly a run uses: by plugin its origin, versions, and SHA-256 of its options and of its file."""
+    locked = {}
+    for source, plugin in zip(sources, plugins, strict=True):
+        entry: dict[str, Any] = {"name": source.name}
+        if source.path is not None:
+            entry |= {"path": source.path.name, "sha256": hashlib.sha256(source.path.read_bytes()).hexdigest()}
+        else:
+            entry |= {"value": source.value, "distribution": source.distribution, "version": source.version}
+        text = json.dumps(_public_options(source, plugin), sort_keys=True, default=str)
+        options = hashlib.sha256(text.encode()).hexdigest()
+        locked[source.name] = {**entry, "state_version": plugin.state_version, "options": options}
+    return locked
+
+
+def recipes(sources: Sequence[PluginSource]) -> list[dict[str, Any]]:
+    """How another process makes each plugin; for :class:`Components`. Secrets are in the clear: never write them."""
+    out = []
+    for source in sources:
+        where = {"path": str(source.path)} if source.path is not None else {"value": source.value}
+        out.append({"name": source.name, **where, "options": _reveal(source.options)})
+    return out
+
+
+def assemble(recipe: str) -> Components:
+    """The components that ``Components.recipe`` describes, made anew in this process."""
+    made = json.loads(recipe)["plugins"]
+    components = Components(made)
+    for entry in made:
+        path = Path(entry["path"]) if "path" in entry else None
+        found = import_class(PluginSource(entry["name"], entry.get("value"), path))
+        register(found(found.Options.model_validate_json(json.dumps(entry["options"]))), components)
+    return components
+
+
+def _named(config: Config) -> Iterator[tuple[str, Place, str]]:
+    """What must be there besides ``[plugins]``: kind of component (or ``owner``), place, name."""
+    yield "domain", ("population", "domain"), config.population.domain
+    for index, name in enumerate(config.population.networks):
+        yield "network", ("population", "networks", index), name
+    yield "owner", ("slots", "select"), config.slots.select
+    if config.slots.improve != _NO_OPTIMISER:
+        yield "optimiser", ("slots", "improve"), config.slots.improve
+    yield "executor", ("run", "executor"), config.run.executor
+
+
+def _place_of(config: Config, plugin: str) -> Place:
+    if plugin in config.plugins:
+        return ("plugins", plugin)
+    return next((place for _, place, name in _named(config) if name == plugin), ("plugins", plugin))
+
+
+def _find(config: Config, complaints: Complaints) -> list[PluginSource]:
+    installed: dict[str, list[PluginSource]] = {}
+    for source in available():
+        installed.setdefault(source.name, []).append(source)
+    wanted = dict.fromkeys(config.plugins)
+    for kind, place, name in _named(config):
+        if name in installed:
+            wanted.setdefault(name)
+        elif kind == "owner" and name not in config.plugins:
+            names = dict.fromkeys([*config.plugins, *installed])
+            complaints.add(place, f'no plugin named "{name}". {did_you_mean(name, names, quote=chr(34))}')
+    sources = []
+    for name in wanted:
+        table = config.plugins.get(name, PluginTable())
+        place = _place_of(config, name)
+        from_file = table.path is not None
+        found = _find_file(config, name, complaints) if from_file else _find_installed(name, place, installed, complaints)
+        if found is not None:
+            sources.append(replace(found, place=place, options=table.options))
+    return sources
+
+
+def _find_file(config: Config, name: str, complaints: Complaints) -> PluginSource | None:
+    path = config.plugins[name].path or ""
+    file = (config.base / path).resolve()
+    place = ("plugins", name, "path")
+    if file.is_dir():
+        complaints.add(place, f'"{path}" is a folder. Name a Python file in it.')
+    elif not file.is_file():
+        complaints.add(place, f'no file "{path}" in {config.base.resolve()}. Paths start from the folder of plugins.toml.')
+    else:
+        return PluginSource(name, path=file)
+    return None
+
+
+def _find_installed(
+    name: str, place: Place, installed: Mapping[str, list[PluginSource]], complaints: Complaints
+) -> PluginSource | None:
+    found = installed.get(name, [])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        origins = " and ".join(source.origin for source in found)
+        remove = " or ".join(f"pip uninstall {source.distribution}" for source in found)
+        complaints.add(place, f'two distributions bring a plugin "{name}": {origins}. Remove one: {remove}', table=True)
+        return None
+    hint = did_you_mean(name, installed)
+    if closest(name, installed) is None:
+        hint += f' A file of your own needs path = "./{name}.py".'
+    complaints.add(place, f"no such plugin is installed. {hint}", table=True)
+    return None
+
+
+def _load(source: PluginSource, complaints: Complaints) -> Plugin | None:
+    try:
+        found = import_class(source)
+        check_class(source, found)
+    except PluginFault as fault:
+        complaints.add(source.place, str(fault), table=True)
+        return None
+    before = len(complaints)
+    options = _check_options(source, found.Options, complaints)
+    if len(complaints) > before:
+        return None
+    try:
+        return found(options)
+    # The constructor is the plugin's own: it may raise anything, and the message must name the plugin.
+    except Exception as error:
+        complaints.add(source.place, f"raised {type(error).__name__} when it was made: {error}", table=True)
+        return None
+
+
+def _check_options(source: PluginSource, model: type[BaseModel], complaints: Complaints) -> BaseModel | None:
+    place = ("plugins", source.name, "options")
+    unset = {where: name for where, name in _secrets(source.options) if name not in os.environ}
+    for where, name in unset.items():
+        complaints.add((*place, *where), f"the environment variable {name} is not set. Set it: export {name}=...")
+    try:
+        # As JSON, because strict pydantic takes no list for a tuple from Python.
+        return model.model_validate_json(json.dumps(_reveal(source.options), default=str))
+    except ValidationError as error:
+        for where, message, table in explain(error, model, source.options, noun="option"):
+            if where not in unset:
+                complaints.add((*place, *where), _masked(message, source.options), table)
+    return None
+
+
+def _secrets(options: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
+    """Every ``{env = "NAME"}`` in options: its place and the variable's name."""
+    if isinstance(options, Mapping):
+        if options.keys() == {"env"} and isinstance(options["env"], str):
+            yield place, options["env"]
+            return
+        for name, value in options.items():
+            yield from _secrets(value, (*place, name))
+    elif isinstance(options, (list, tuple)):
+        for index, value in enumerate(options):
+            yield from _secrets(value, (*place, index))
+
+
+def _reveal(options: Any) -> Any:
+    """The same with the values of secrets; empty where the variable is not set."""
+    if isinstance(options, Mapping):
+        if options.keys() == {"env"} and isinstance(options["env"], str):
+            return os.environ.get(options["env"], "")
+        return {name: _reveal(value) for name, value in options.items()}
+    return [_reveal(value) for value in options] if isinstance(options, (list, tuple)) else options
+
+
+def _masked(message: str, options: Mapping[str, Any]) -> str:
+    """A validator's own words may quote a secret: the variable's name stands in its place."""
+    for _, name in _secrets(options):
+        if os.environ.get(name):
+            message = message.replace(os.environ[name], f"${name}")
+    return message
+
+
+def _public_options(source: PluginSource, plugin: Plugin) -> dict[str, Any]:
+    """All options with their values, secrets as ``{env = "NAME"}`` again, wherever the model keeps them."""
+    names = {os.environ[name]: name for _, name in _secrets(source.options) if os.environ.get(name)}
+
+    def hide(value: Any, written: Any) -> Any:
+        if isinstance(written, Mapping) and list(_secrets(written)) == [((), written.get("env"))]:
+            return dict(written)
+        if isinstance(value, str) and value in names:
+            return {"env": names[value]}
+        if isinstance(value, Mapping):
+            deeper = written if isinstance(written, Mapping) else {}
+            return {name: hide(entry, deeper.get(name)) for name, entry in value.items()}
+        if isinstance(value, (list, tuple)):
+            items = written if isinstance(written, (list, tuple)) and len(written) == len(value) else [None] * len(value)
+            return [hide(item, other) for item, other in zip(value, items, strict=True)]
+        return value
+
+    options = plugin.options.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {name: hide(value, source.options.get(name)) for name, value in options.items()}
+
+
+def _add_likely_slips(config: Config, complaints: Complaints) -> None:
+    """Names of components that nothing is likely to bring, told with the other mistakes instead of after them."""
+    names = sorted({source.name for source in available()})
+    for kind, place, name in _named(config):
+        close = closest(name, names)
+        if kind != "owner" and name not in names and name not in config.plugins and close is not None:
+            complaints.add(place, f'no {kind} named "{name}". Did you mean "{close}"?')
+
+
+def _no_component(kind: str, name: str, components: Components, installed: Sequence[str]) -> str:
+    registered = components.names(kind)
+    brought = [f'{entry.kind} "{entry.name}"' for entry in components.entries() if entry.plugin == name]
+    what = f'no {kind} named "{name}"'
+    if brought:
+        what += f"; the plugin {name} brings {', '.join(brought)}"
+    close = closest(name, registered) or closest(name, [other for other in installed if other != name])
+    if close is not None:
+        return f'{what}. Did you mean "{close}"?'
+    if not registered:
+        return f"{what}. Name a plugin that brings one, or enable it in [plugins]."
+    return f"{what}. {did_you_mean(name, registered, quote=chr(34))}"
+
+
+def _check_owner(place: Place, name: str, plugins: Sequence[Plugin], complaints: Complaints) -> None:
+    from aiga.hooks import Plugin
+
+    able = [plugin.name for plugin in plugins if getattr(type(plugin), _OWNER_HOOK) is not getattr(Plugin, _OWNER_HOOK)]
+    if name not in able:
+        what = f'the plugin "{name}" does not decide admissions: it has no {_OWNER_HOOK}'
+        choices = [*able, "keep"] if "keep" not in able else able
+        complaints.add(place, f"{what}. {did_you_mean(name, choices, quote=chr(34))}")

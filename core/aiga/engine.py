@@ -1,0 +1,316 @@
+"""Carries a run from its state to its end: iterations, commits, checkpoints, stops."""
+
+from __future__ import annotations
+
+import platform
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import torch
+
+from aiga import checkpoint, codec
+from aiga.archive import StoneArchive
+from aiga.config import Config
+from aiga.data import Event, Population
+from aiga.errors import Abandoned, AigaError, InputError
+from aiga.founding import found
+from aiga.hooks import Plugin
+from aiga.host import Host
+from aiga.journal import Journal
+from aiga.lab import Workspace
+from aiga.loop import Rules, iterate
+from aiga.meter import Meter
+from aiga.niches import Niches
+from aiga.registry import Components
+from aiga.rundir import RunDirectory
+from aiga.stones import Stones
+from aiga.stop import Stop
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a person following the run sees of one iteration."""
+
+    iteration: int
+    events: tuple[Event, ...]
+    scores: tuple[float, ...]
+    environments: tuple[int, ...]
+    metrics: Mapping[str, float]
+    seconds: float
+    steps_per_second: float
+    next_checkpoint: float | None
+    stretch_seconds: float
+
+
+class Watcher(Protocol):
+    """Follows a run: the command line's display, or nobody."""
+
+    def iteration(self, progress: Progress) -> None:
+        """Called after every committed iteration."""
+        ...
+
+    def message(self, text: str) -> None:
+        """Called with everything a person should know."""
+        ...
+
+
+@dataclass
+class Engine:
+    """A run in this process.
+
+    Attributes:
+        config: what was resolved when the run was made, with what ``resume`` may change.
+        folder: the run directory, locked by this process.
+        plugins: in call order, with their options.
+        components: what they registered.
+    """
+
+    config: Config
+    folder: RunDirectory
+    plugins: list[Plugin]
+    components: Components
+    watcher: Watcher
+    device: str = "cpu"
+    _saved_at: int = 0
+    _steps: int = 0
+    _last_checkpoint: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        config = self.config
+        self.meter = Meter()
+        self.journal = Journal(self.folder.journal_path)
+        self.stones = Stones(self.folder.stones, self.journal)
+        improver = config.slots.improve
+        optimiser_plugin = "" if improver == "none" else self.components.owner("optimiser", improver)
+        parts = [("domain", config.population.domain), ("executor", config.run.executor)]
+        parts += [("network", name) for name in config.population.networks]
+        holders = {self.components.owner(kind, name) for kind, name in parts}
+        owners = frozenset({config.slots.select, optimiser_plugin} | holders)
+        on_error = {name: table.on_error for name, table in config.plugins.items()}
+        host = Host(self.plugins, self.meter, owners, on_error)
+        self.w = Workspace(
+            seed=config.run.seed,
+            host=host,
+            meter=self.meter,
+            registry=self.components,
+            executor=self.components.get("executor", config.run.executor),
+            archive=StoneArchive(self.stones),
+            domain=self.components.get("domain", config.population.domain),
+            domain_name=config.population.domain,
+            optimiser_name=improver,
+            optimiser_plugin=optimiser_plugin,
+            path=self.folder.path,
+            redraw=config.population.redraw,
+        )
+        self.rules = Rules(config.slots.select, config.run.episodes, config.run.confirmations, config.run.audit)
+
+    def found(self) -> None:
+        """Settles the first niches, commits them as iteration 0 and saves the first checkpoint."""
+        population = self.config.population
+        found(self.w, population.networks, population.niches, population.initial_agent, self.device)
+        self._commit(time.perf_counter())
+        self.save()
+
+    def restore(self) -> int:
+        """Goes back to the newest checkpoint that verifies, and drops what lies past it. Returns its iteration.
+
+        Raises:
+            InputError: if no checkpoint verifies.
+        """
+        newest, complaints = checkpoint.newest(self.folder.checkpoints)
+        for complaint in complaints:
+            self.watcher.message(complaint)
+            self.journal.operation("complaint", {"text": complaint})
+        if newest is None and complaints:
+            raise InputError(f"{self.folder.path}: no checkpoint verifies, so there is nothing to resume from. Restore it from a copy")
+        if newest is None:
+            # Killed before the founding was saved: nothing is lost by founding again.
+            self.journal.truncate(-1)
+            self.stones.truncate(-1)
+            self.found()
+            return 0
+        self.journal.truncate(newest.iteration)
+        self.stones.truncate(newest.iteration)
+        self._load(newest.tree)
+        return newest.iteration
+
+    def loop(self, stop: Stop) -> str:
+        """Iterates until ``stop`` says so, saves, and returns why it stopped."""
+        executor = self.w.executor
+        if hasattr(executor, "interrupted"):
+            executor.interrupted = lambda: stop.abandoned
+        try:
+            while (reason := stop.due(self.w.iteration, self.meter.total("episodes"))) is None:
+                begun, start = time.perf_counter(), self.tree()
+                try:
+                    with stop.abandonable(), self.meter.timed("core", "loop"):
+                        iterate(self.w, self.rules)
+                        metrics = self._metrics()
+                except Abandoned:
+                    self._abandon(start)
+                    continue
+                self._commit(begun, metrics)
+                if self._checkpoint_due():
+                    self.save()
+            self.save()
+            self.journal.operation("stop", {"reason": reason}, self.w.iteration)
+            return reason
+        except AigaError as error:
+            self._report(error)
+            raise
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Ends workers and closes the journal."""
+        self.w.executor.close()
+        for logger in self.components.all("logger").values():
+            logger.close()
+        self.journal.close()
+
+    def tree(self) -> dict[str, Any]:
+        """The whole state of the search, so that nothing that follows changes it."""
+        w = self.w
+        search = {
+            "iteration": w.iteration,
+            "next_id": w.next_id,
+            "niches": w.niches,
+            "archive": w.archive.state_dict(),
+            "meter": self.meter.state_dict(),
+            "disabled": sorted(w.host.disabled),
+        }
+        plugins = {}
+        for plugin in self.plugins:
+            state = w.host.guard(plugin.name, "state_dict", plugin.state_dict)
+            plugins[plugin.name] = {"version": plugin.state_version, "state": codec.join(*codec.split(state or {}))}
+        return {"search": search, "plugins": plugins}
+
+    def save(self) -> None:
+        """Writes a checkpoint of the last completed iteration."""
+        with self.meter.timed("core", "checkpoint"):
+            checkpoint.save(self.folder.checkpoints, self.w.iteration, self.tree())
+            self.journal.operation("checkpoint", {}, self.w.iteration)
+        self._last_checkpoint = time.monotonic()
+        self._saved_at = self.w.iteration
+
+    def _load(self, tree: dict[str, Any]) -> None:
+        w, search = self.w, tree["search"]
+        w.iteration, w.next_id = search["iteration"], search["next_id"]
+        w.niches = _to(search["niches"], self.device)
+        w.archive.load_state_dict(search["archive"])
+        self.meter.load_state_dict(search["meter"])
+        w.host.disabled.clear()
+        w.host.disabled.update(search["disabled"])
+        for plugin in self.plugins:
+            if plugin.name in tree["plugins"]:
+                kept = tree["plugins"][plugin.name]
+                state, version = kept["state"], kept["version"]
+                w.host.guard(plugin.name, "load_state_dict", lambda p=plugin, s=state, v=version: p.load_state_dict(s, v))  # type: ignore[misc]
+        self._saved_at = w.iteration
+
+    def _abandon(self, start: dict[str, Any]) -> None:
+        abandoned = self.w.iteration
+        self.stones.discard()
+        self._load(start)
+        self.watcher.message(f"iteration {abandoned} is given up: its time was up; the run is kept as it was before")
+        self.journal.operation("abandoned", {}, abandoned)
+
+    def _commit(self, begun: float, metrics: Mapping[str, float] | None = None) -> None:
+        w = self.w
+        with self.meter.timed("core", "journal"):
+            operations: list[tuple[str, Mapping[str, Any]]] = [("times", {"seconds": round(time.perf_counter() - begun, 6)})]
+            operations += [("worker", loss) for loss in _drained(w.executor)]
+            for failure in w.host.failures:
+                what = "is disabled from here on" if failure.disabled else "ends the run"
+                text = f"plugin {failure.plugin!r} raised in {failure.hook}, iteration {failure.iteration}, and {what}: {failure.error!r}"
+                self.watcher.message(text)
+                self.folder.log("".join(traceback.format_exception(failure.error)))
+                operations.append(("plugin", {"plugin": failure.plugin, "hook": failure.hook, "text": text}))
+            w.host.failures.clear()
+            self.journal.commit(w.iteration, list(_rows(w.events)), operations=operations, stones=self.stones.write())
+        if metrics is not None:
+            self.watcher.iteration(self._progress(begun, metrics))
+
+    def _metrics(self) -> dict[str, float]:
+        w = self.w
+        collected: dict[str, float] = {}
+        for name, metrics in w.host.isolated("metrics", w.lab):
+            collected |= {f"{name}/{key}": float(value) for key, value in metrics.items()}
+        for name, logger in self.components.all("logger").items():
+            plugin = self.components.owner("logger", name)
+            w.host.guard(plugin, "log", lambda logger=logger, lab=w.lab(plugin): logger.log(lab, collected))  # type: ignore[misc]
+        return collected
+
+    def _progress(self, begun: float, metrics: Mapping[str, float]) -> Progress:
+        w, seconds = self.w, time.perf_counter() - begun
+        steps = self.meter.total("environment_steps")
+        rate, self._steps = (steps - self._steps) / max(seconds, 1e-9), steps
+        every = self.config.run.checkpoint_every
+        left = None if isinstance(every, int) else max(0.0, every.seconds - (time.monotonic() - self._last_checkpoint))
+        return Progress(
+            w.iteration,
+            tuple(w.events),
+            tuple(w.niches.score.tolist()),
+            tuple(w.niches.env_ids.tolist()),
+            metrics,
+            seconds,
+            rate,
+            left,
+            time.monotonic() - self._last_checkpoint,
+        )
+
+    def _checkpoint_due(self) -> bool:
+        every = self.config.run.checkpoint_every
+        if isinstance(every, int):
+            return self.w.iteration - self._saved_at >= every
+        return time.monotonic() - self._last_checkpoint >= every.seconds
+
+    def _report(self, error: AigaError) -> None:
+        cause = error.__cause__
+        try:
+            self.folder.log("".join(traceback.format_exception(cause or error)))
+            self.journal.operation("failure", {"text": str(error)}, self.w.iteration)
+        except (AigaError, OSError):
+            # The disk may be what failed; the error itself still reaches the user.
+            return
+
+
+def _rows(events: list[Event]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for event in events:
+        for row in range(len(event)):
+            yield event.type, {name: column[row] for name, column in event.columns.items()}
+
+
+def _drained(executor: Any) -> list[dict[str, Any]]:
+    return executor.drain_losses() if hasattr(executor, "drain_losses") else []
+
+
+def _to(niches: Niches, device: str) -> Niches:
+    if device == "cpu":
+        return niches
+    agents = Population(tuple(batch.to(device) for batch in niches.agents.batches))
+    state = {kind: {name: leaf.to(device) for name, leaf in leaves.items()} for kind, leaves in niches.state.items()}
+    return replace(niches, agents=agents, state=state)
+
+
+def choose_device(wanted: str, parallelism: str) -> str:
+    """The device of agents' parameters: what was asked for, or where the domain can use it.
+
+    Raises:
+        InputError: if a CUDA device is asked for that is not there.
+    """
+    if wanted == "auto":
+        return "cuda" if parallelism == "device" and torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda"):
+        index = int(wanted.partition(":")[2] or 0)
+        if not torch.cuda.is_available() or index >= torch.cuda.device_count():
+            raise InputError(f"[run] device: there is no {wanted!r} on this machine ({torch.cuda.device_count()} CUDA devices). Write \"auto\" or \"cpu\"")
+    return wanted
+
+
+def machine() -> dict[str, str]:
+    """What a run's operations stream keeps about where it ran."""
+    return {"machine": platform.machine(), "system": platform.system(), "python": platform.python_version(), "torch": torch.__version__}

@@ -1,0 +1,207 @@
+"""A run from configuration to end: the Python face of aiga."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiga import config as configs
+from aiga import discovery
+from aiga.config import Config
+from aiga.engine import Engine, Watcher, choose_device, machine
+from aiga.errors import InputError
+from aiga.founding import check_initial_agent
+from aiga.registry import Components, register
+from aiga.rundir import RunDirectory
+from aiga.runs import Run
+from aiga.stop import Stop
+
+if TYPE_CHECKING:
+    from aiga.engine import Progress
+    from aiga.hooks import Plugin
+
+__all__ = ["Assembled", "Run", "assemble", "open", "resume", "run"]
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def iteration(self, progress: Progress) -> None:
+        """Nothing."""
+
+    def message(self, text: str) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What a configuration stands for: its plugins and their components, everything checked.
+
+    Attributes:
+        config: every plugin in call order, every option with its value.
+        lock: what exactly each plugin is.
+        device: where agents' parameters live.
+    """
+
+    config: Config
+    sources: list[discovery.PluginSource]
+    plugins: list[Plugin]
+    components: Components
+    device: str
+
+    @property
+    def lock(self) -> str:
+        """JSON: origin, versions and hashes of every plugin."""
+        return json.dumps(discovery.lock(self.sources, self.plugins), indent=2, sort_keys=True) + "\n"
+
+
+def assemble(config: Config) -> Assembled:
+    """Finds, loads, registers and checks everything that ``config`` names; writes nothing.
+
+    Raises:
+        InputError: with every mistake found.
+    """
+    sources = discovery.find(config)
+    plugins = discovery.load(config, sources)
+    components = Components(discovery.recipes(sources))
+    for plugin in plugins:
+        register(plugin, components)
+    discovery.check(config, plugins, components)
+    domain = components.get("domain", config.population.domain)
+    device = choose_device(config.run.device, domain.parallelism)
+    executor = components.get("executor", config.run.executor)
+    if hasattr(executor, "configure"):
+        executor.configure(workers=config.run.workers, device=device)
+    return Assembled(discovery.resolve(config, sources, plugins), sources, plugins, components, device)
+
+
+def run(
+    config: Path | str | Mapping[str, Any] | Config,
+    *,
+    name: str | None = None,
+    runs: Path | str = "runs",
+    overrides: Sequence[str] = (),
+    watcher: Watcher | None = None,
+) -> Run:
+    """Starts a run and carries it to its end.
+
+    Args:
+        config: a ``plugins.toml``, or what one holds as a dict.
+        name: of the run's folder; without one the domain's name and the next free number.
+        runs: the folder of runs.
+        overrides: such as ``"run.seed=3"``, for files and dicts.
+        watcher: is told of every iteration.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        InputError: for every mistake in ``config``, and for a name that is taken; nothing is written then.
+        AigaError: if the run fails; what was saved stays readable.
+    """
+    given = _config(config, overrides)
+    made = assemble(given)
+    check_initial_agent(made.components, given.population)
+    files = {source.name: f"plugins/{source.path.name}" for source in made.sources if source.path is not None}
+    written: dict[str, str | bytes] = {
+        "run.toml": discovery.resolve(given, made.sources, made.plugins, files).to_toml(),
+        "plugins.lock": made.lock,
+    }
+    written |= {files[source.name]: source.path.read_bytes() for source in made.sources if source.path is not None}
+    folder = RunDirectory.create(Path(runs), name or free_name(Path(runs), given.population.domain), written)
+    with folder.lock():
+        engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
+        engine.journal.operation("start", {**machine(), "device": made.device})
+        stop = _stop(made.config)
+        with stop.listening():
+            engine.found()
+            engine.loop(stop)
+    return Run(folder)
+
+
+def resume(
+    path: Path | str,
+    *,
+    minutes: float | None = None,
+    overrides: Sequence[str] = (),
+    watcher: Watcher | None = None,
+) -> Run:
+    """Goes on with a run where its newest checkpoint that verifies left it.
+
+    Args:
+        path: of the run's folder.
+        minutes: how long this stretch may last; without it, what the run's configuration says.
+        overrides: of ``run.*`` alone: where and how long it runs, never what it searches.
+        watcher: is told of every iteration.
+
+    Raises:
+        InputError: if there is no run, it is locked, or an override would change the search.
+    """
+    folder = RunDirectory.open(Path(path))
+    with folder.lock():
+        config = configs.load(folder.path / "run.toml", overrides)
+        _only_run(config)
+        made = assemble(config)
+        engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
+        iteration = engine.restore()
+        changes = {"from": iteration, "overrides": list(overrides), "device": made.device}
+        engine.journal.operation("resume", {**machine(), **changes})
+        stop = _stop(config, minutes)
+        with stop.listening():
+            engine.loop(stop)
+    return Run(folder)
+
+
+def open(path: Path | str) -> Run:
+    """A run as it lies on disk, running or not.
+
+    Raises:
+        InputError: if it is no run directory, or one of a newer aiga.
+    """
+    return Run(RunDirectory.open(Path(path)))
+
+
+# Results hang on these; changing them on resume would make one run of two searches.
+_FIXED = ("seed", "executor", "episodes", "confirmations", "audit")
+
+
+def _only_run(config: Config) -> None:
+    problems = []
+    for place in config.overridden:
+        dotted = ".".join(map(str, place))
+        if place[0] != "run":
+            problems.append(f"--set {dotted}: only run.* can change when a run is resumed; start a new run to change the search")
+        elif len(place) > 1 and place[1] in _FIXED:
+            problems.append(f"--set {dotted}: results hang on it, so it stays as the run was started; start a new run to change it")
+    if problems:
+        raise InputError(*problems)
+
+
+def _config(config: Path | str | Mapping[str, Any] | Config, overrides: Sequence[str]) -> Config:
+    if isinstance(config, Config):
+        return config
+    if isinstance(config, Mapping):
+        return configs.from_dict(config, overrides=overrides)
+    return configs.load(Path(config), overrides)
+
+
+def _stop(config: Config, minutes: float | None = None) -> Stop:
+    limits = config.run.stop
+    chosen = limits.minutes if minutes is None else minutes
+    return Stop(
+        seconds=None if chosen is None else chosen * 60,
+        iterations=limits.iterations,
+        evaluations=limits.evaluations,
+        grace=config.run.grace.seconds,
+    )
+
+
+def free_name(runs: Path, stem: str) -> str:
+    """``stem-1``, or the first number that no run has."""
+    number = 1
+    while (runs / f"{stem}-{number}").exists():
+        number += 1
+    return f"{stem}-{number}"

@@ -1,0 +1,203 @@
+"""One iteration of open-ended search: generate, evaluate, select, transfer. Read it top to bottom.
+
+An iteration is a pure function of the state at its start, the seed and the configuration: it can be abandoned and repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from aiga.changes import offers_to_homes, remove, replace_agents, settle, snapshot, snapshot_niches
+from aiga.data import NOBODY, Event, Offers, Pairs, Scores, Verdict
+from aiga.errors import PluginError
+from aiga.lab import Workspace
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a run's configuration says about the loop.
+
+    Attributes:
+        owner: the plugin that owns ``select`` and ``accept``.
+        episodes: of every scoring evaluation.
+        confirmations: fresh episodes that confirm a solve.
+        audit: whether accepted transfers are scored once more on fresh seeds; it never steers the search.
+    """
+
+    owner: str
+    episodes: int
+    confirmations: int
+    audit: bool
+
+
+def iterate(w: Workspace, rules: Rules) -> None:
+    """One iteration, on and in the workspace."""
+    w.iteration += 1
+    w.events, w.host.iteration = [], w.iteration
+    proposals = generate(w)
+    improve(w)
+    waiting = select(w, rules, proposals)
+    transfer(w, rules, waiting)
+    emit(w, "iteration", summary(w))
+
+
+def generate(w: Workspace) -> Pairs:
+    """Proposals of every plugin, joined, and what the screens let through."""
+    answers = w.host.each("generate", w.lab)
+    pairs = Pairs.join(*(pairs for _, pairs in answers))
+    ids = pairs.envs.ids.clone()
+    ids[ids == NOBODY] = w.new_ids(int((ids == NOBODY).sum()))
+    pairs = replace(pairs, envs=pairs.envs.with_ids(ids))
+    emit(w, "born", lineage(w, pairs, [name for name, each in answers for _ in range(len(each))]))
+    rejected: dict[str, list[Any]] = {"env": [], "reason": [], "by": []}
+    for plugin, name, screen in w.registry.screens():
+        if not len(pairs) or plugin in w.host.disabled:
+            continue
+        lab, given = w.lab(plugin), pairs
+        screened = w.host.guard(plugin, name, lambda lab=lab, given=given, screen=screen: screen(lab, given))  # type: ignore[misc]
+        if screened is not None:
+            pairs = screened.pairs
+            rejected["env"] += given.envs.ids[given.env[screened.rejected]].tolist()
+            rejected["reason"] += screened.reasons
+            rejected["by"] += [name] * len(screened.reasons)
+    emit(w, "rejected", rejected)
+    return pairs
+
+
+def improve(w: Workspace) -> None:
+    """The optimiser improves the agents of all niches at once; the core stores them and its state."""
+    optimiser = w.optimiser()
+    if optimiser is None or not len(w.niches):
+        return
+    niches, lab = w.niches, w.lab(w.optimiser_plugin)
+    done = w.host.guard(w.optimiser_plugin, "improve", lambda: optimiser.improve(lab, niches.pairs(), niches.state, 1))
+    assert done is not None, "the owner of a slot answers or raises"
+    w.niches = niches.with_agents(*done)
+
+
+def select(w: Workspace, rules: Rules, proposals: Pairs) -> Pairs:
+    """Scores niches and proposals in one call; the owner admits and retires. Returns proposals to offer to active niches."""
+    count = len(w.niches)
+    pairs = Pairs.join(w.niches.pairs(), proposals)
+    scores = w.lab("core").evaluate(pairs, episodes=rules.episodes, purpose="score")
+    w.niches = w.niches.with_scores(scores.fitness[:count].cpu())
+    fresh = scores.take(torch.arange(count, len(pairs)))
+    verdict: Verdict = w.host.owner(rules.owner, "select", w.lab, pairs=proposals, scores=fresh)
+    active = torch.isin(proposals.envs.ids[proposals.env], w.niches.env_ids)
+    offered = active & ~verdict.admit & torch.tensor([not reason for reason in verdict.reason], dtype=torch.bool)
+    refused = torch.nonzero(~verdict.admit & ~offered).flatten()
+    columns = {"env": proposals.envs.ids[proposals.env[refused]].tolist(), "by": [rules.owner] * len(refused)}
+    emit(w, "rejected", {**columns, "reason": [verdict.reason[row] for row in refused.tolist()]})
+    admit(w, rules, proposals, fresh, verdict)
+    confirm(w, rules)
+    return proposals.take(torch.nonzero(offered).flatten())
+
+
+def admit(w: Workspace, rules: Rules, proposals: Pairs, scores: Scores, verdict: Verdict) -> None:
+    """Makes niches of admitted rows, in place of active ones of the same key, and retires those the owner named."""
+    rows = torch.nonzero(verdict.admit).flatten()
+    keys, chosen = verdict.niche[rows], proposals.take(rows)
+    if len(torch.unique(keys)) < len(keys):
+        raise PluginError(f"plugin {rules.owner!r} admitted two rows to one niche in iteration {w.iteration}")
+    gone = torch.nonzero(torch.isin(w.niches.key, torch.cat([verdict.retire, keys]))).flatten()
+    replaced = torch.isin(w.niches.key[gone], keys)
+    count = len(w.niches) - len(gone)
+    settled = {name: getattr(w.niches, name)[gone].tolist() for name in ("key", "env_ids", "score")}
+    remembered = len(w.archive.agent_ids)
+    remove(w, gone)
+    agents = w.archive.agent_ids[remembered:].tolist()
+    settle(w, chosen, keys, scores.fitness[rows].cpu())
+    columns = lineage(w, chosen, [rules.owner] * len(rows))
+    columns |= {"niche": keys.tolist(), "agent": w.niches.agent_ids[count:].tolist(), "score": w.niches.score[count:].tolist()}
+    columns |= {name: [note[row] for row in rows.tolist()] for name, note in verdict.notes.items()}
+    emit(w, "admitted", {**columns, "episodes": [rules.episodes] * len(rows), "purpose": ["score"] * len(rows)})
+    retired = {"niche": settled["key"], "env": settled["env_ids"], "agent": agents, "score": settled["score"]}
+    retired |= {"episodes": [rules.episodes] * len(gone), "purpose": ["score"] * len(gone)}
+    emit(w, "retired", {**retired, "replaced": replaced.tolist()})
+
+
+def confirm(w: Workspace, rules: Rules) -> None:
+    """Confirms on fresh seeds which niches are solved for the first time."""
+    rows = torch.nonzero((w.niches.score > w.domain.solved) & ~w.niches.solved).flatten()
+    if not len(rows):
+        return
+    scores = w.lab("core").evaluate(w.niches.pairs().take(rows), episodes=rules.confirmations, purpose="confirm")
+    sure = scores.fitness.cpu() > w.domain.solved
+    rows, score = rows[sure], scores.fitness.cpu()[sure].tolist()
+    snapshot_niches(w, rows)
+    solved = w.niches.solved.clone()
+    solved[rows] = True
+    w.niches = replace(w.niches, solved=solved)
+    columns = {"niche": w.niches.key[rows].tolist(), "env": w.niches.env_ids[rows].tolist()}
+    columns |= {"agent": w.niches.agent_ids[rows].tolist(), "score": score, "episodes": [rules.confirmations] * len(rows)}
+    emit(w, "solved", {**columns, "purpose": ["confirm"] * len(rows), "at_birth": (w.niches.born[rows] == w.iteration).tolist()})
+
+
+def transfer(w: Workspace, rules: Rules, waiting: Pairs) -> None:
+    """Offers of every plugin beside the residents on common fresh seeds; the owner accepts at most one a niche."""
+    answers = [offers for _, offers in w.host.each("transfer", w.lab) if len(offers)]
+    offers = Offers.join(*answers, offers_to_homes(w.niches, waiting))
+    if not len(offers):
+        return
+    niche = w.niches.rows(offers.niche)
+    if bool((niche < 0).any()):
+        raise PluginError(f"an offer in iteration {w.iteration} names niche {int(offers.niche[niche < 0][0])}, which is not active")
+    target = w.niches.env[niche]
+    challengers = Pairs.of(w.niches.envs, offers.agents, target, offers.agent)
+    residents = w.niches.pairs().take(niche)
+    both = Pairs.join(challengers, residents)
+    scores = w.lab("core").evaluate(both, episodes=rules.episodes, purpose="transfer")
+    fitness, resident = scores.fitness[: len(offers)], scores.fitness[len(offers) :]
+    judged = scores.take(torch.arange(len(offers))).with_columns(resident=resident)
+    accepted = w.host.owner(rules.owner, "accept", w.lab, offers=offers, scores=judged).cpu() & judged.ok
+    if len(torch.unique(niche[accepted])) < int(accepted.sum()):
+        raise PluginError(f"plugin {rules.owner!r} accepted two agents for one niche in iteration {w.iteration}")
+    rows = torch.nonzero(accepted).flatten()
+    columns: dict[str, Sequence[Any]] = {"niche": offers.niche.tolist(), "env": w.niches.envs.ids[target].tolist()}
+    columns |= {"from": offers.agents.ids[offers.agent].tolist(), "resident": w.niches.agent_ids[niche].tolist()}
+    columns |= {"operator": offers.operator, "claimed": offers.claimed.tolist(), "score": fitness.tolist()}
+    columns |= {"resident_score": resident.tolist(), "accepted": accepted.tolist()}
+    wins = audit(w, rules, both, rows, len(offers))
+    newcomers, where = offers.agents.take(offers.agent[rows])
+    newcomers = snapshot(w, newcomers)
+    ids = torch.full((len(offers),), NOBODY)
+    ids[rows] = newcomers.ids[where]
+    if len(rows):
+        replace_agents(w, niche[rows], newcomers, where, fitness[rows].cpu())
+    columns |= {"agent": ids.tolist(), "still_wins": [wins.get(row) for row in range(len(offers))]}
+    emit(w, "transferred", {**columns, "episodes": [rules.episodes] * len(offers), "purpose": ["transfer"] * len(offers)})
+
+
+def audit(w: Workspace, rules: Rules, both: Pairs, rows: torch.Tensor, count: int) -> dict[int, bool]:
+    """Which accepted offers beat the resident again, on seeds that nothing was chosen by."""
+    if not rules.audit or not len(rows):
+        return {}
+    again = both.take(torch.cat([rows, rows + count]))
+    fitness = w.lab("core").evaluate(again, episodes=rules.episodes, purpose="audit").fitness
+    return dict(zip(rows.tolist(), (fitness[: len(rows)] > fitness[len(rows) :]).tolist(), strict=True))
+
+
+def lineage(w: Workspace, pairs: Pairs, by: Sequence[str]) -> dict[str, Sequence[Any]]:
+    """Columns that say where pairs came from."""
+    columns = {"env": pairs.envs.ids[pairs.env].tolist(), "parents": pairs.env_parents.tolist(), "operator": pairs.operator}
+    return {**columns, "agent_parents": pairs.agent_parents.tolist(), "by": by}
+
+
+def summary(w: Workspace) -> dict[str, Sequence[Any]]:
+    """Columns of the iteration's own event."""
+    score = w.niches.score[torch.isfinite(w.niches.score)]
+    best, mean = (float(score.max()), float(score.mean())) if len(score) else (None, None)
+    work = {kind: w.meter.total(kind) for kind in ("episodes", "environment_steps")}
+    return {name: [value] for name, value in {"niches": len(w.niches), "best": best, "mean": mean, **work}.items()}
+
+
+def emit(w: Workspace, type: str, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Records an event and tells every plugin, unless it concerns nobody."""
+    event = Event(type, w.iteration, columns)
+    if len(event):
+        w.events.append(event)
+        w.host.isolated("event", w.lab, event=event)

@@ -1,0 +1,86 @@
+"""When a stretch of a run ends: limits reached, or a person or a scheduler asking for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from aiga.errors import Abandoned
+
+
+class Stop:
+    """Watches limits and signals.
+
+    The first SIGINT or SIGTERM asks for a stop at the next iteration boundary; when ``grace`` seconds have passed, a running
+    iteration is abandoned. The second ends the process at once.
+    """
+
+    def __init__(
+        self, *, seconds: float | None, iterations: int | None, evaluations: int | None, grace: float
+    ) -> None:
+        self.reason: str | None = None
+        self.abandoned = False
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._iterations, self._evaluations, self._grace = iterations, evaluations, grace
+        self._signals, self._inside = 0, False
+
+    def due(self, iteration: int, evaluations: int) -> str | None:
+        """Why the run should stop at this boundary; None where it should go on.
+
+        Args:
+            iteration: the last one completed.
+            evaluations: episodes lived in the whole run.
+        """
+        if self.reason is None:
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                self.reason = "time is up"
+            elif self._iterations is not None and iteration >= self._iterations:
+                self.reason = f"{iteration} iterations are done"
+            elif self._evaluations is not None and evaluations >= self._evaluations:
+                self.reason = f"{evaluations} evaluations are done"
+        return self.reason
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Takes SIGINT, SIGTERM and SIGALRM while its body runs; does nothing outside the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        handlers = {signal.SIGINT: self._asked, signal.SIGTERM: self._asked, signal.SIGALRM: self._late}
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def abandonable(self) -> Iterator[None]:
+        """Marks a body that may be left by :class:`aiga.errors.Abandoned` at any moment."""
+        self._inside = True
+        try:
+            if self.abandoned:
+                raise Abandoned
+            yield
+        finally:
+            self._inside = False
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        self._signals += 1
+        if self._signals > 1:
+            # What is not committed will be computed again; a clean-up could hang.
+            os._exit(1)
+        self.reason = f"{signal.Signals(number).name} received"
+        signal.setitimer(signal.ITIMER_REAL, max(self._grace, 1e-3))
+
+    def _late(self, number: int, frame: FrameType | None) -> None:
+        self.abandoned = True
+        if self._inside:
+            self._inside = False
+            raise Abandoned

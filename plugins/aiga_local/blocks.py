@@ -1,0 +1,127 @@
+"""What one call of the executor has to do, cut into blocks: the same cut for any number of workers."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from aiga.codec import dumps, loads
+from aiga.components import Domain, Network, Registry
+from aiga.data import Pairs, Population, Scores, Status
+from aiga_local.padding import PaddedNetwork
+
+Span = tuple[int, int]  # from, up to: places in Work.lanes
+
+
+@dataclass(frozen=True)
+class Work:
+    """The lanes of one call, in the order they are run; a lane is one episode of one pair.
+
+    Attributes:
+        domain: name of the domain.
+        pairs: environments and agents; parents and operators are left out.
+        seeds: ``[P, E]`` int64.
+        lanes: ``[P * E]`` int64, ``pair * E + episode``, grouped by (kind of environment, kind of agent).
+        edges: where each group ends in ``lanes``.
+    """
+
+    domain: str
+    pairs: Pairs
+    seeds: Tensor
+    lanes: Tensor
+    edges: tuple[int, ...]
+
+    @staticmethod
+    def of(domain: str, pairs: Pairs, seeds: Tensor) -> Work:
+        """Groups the lanes of a call.
+
+        Raises:
+            ValueError: if ``seeds`` is not ``[P, E]`` with at least one episode.
+        """
+        if seeds.ndim != 2 or len(seeds) != len(pairs) or seeds.shape[1] == 0:
+            raise ValueError(f"seeds must be [{len(pairs)}, E], at least one episode a pair; found {list(seeds.shape)}")
+        plain = Pairs.of(pairs.envs, pairs.agents, pairs.env.cpu(), pairs.agent.cpu())
+        kinds = max(len(pairs.agents.batches), 1)
+        group = _kinds(plain.envs, plain.env) * kinds + _kinds(plain.agents, plain.agent)
+        order = torch.argsort(group, stable=True)
+        episodes = seeds.shape[1]
+        lanes = (order[:, None] * episodes + torch.arange(episodes)).flatten()
+        sizes = torch.unique_consecutive(group[order], return_counts=True)[1] * episodes
+        return Work(domain, plain, seeds.cpu(), lanes, tuple(sizes.cumsum(0).tolist()))
+
+    @property
+    def episodes(self) -> int:
+        return self.seeds.shape[1]
+
+    def spans(self, rows: int, start: int = 0) -> list[Span]:
+        """Blocks of ``rows`` lanes from place ``start`` on; the last of each group may be shorter."""
+        out = []
+        for edge in self.edges:
+            out += [(low, min(low + rows, edge)) for low in range(start, edge, rows)]
+            start = max(start, edge)
+        return out
+
+    def block(self, span: Span) -> tuple[Pairs, Tensor]:
+        """The pairs of a block, over populations that hold nothing else, and their ``[B]`` seeds."""
+        lanes = self.lanes[span[0] : span[1]]
+        return self.pairs.take(lanes // self.episodes).compact(), self.seeds.flatten()[lanes]
+
+    def dump(self) -> bytes:
+        """The whole as bytes, without rows that no pair names."""
+        pairs = self.pairs.compact()
+        fields = {"envs": pairs.envs, "agents": pairs.agents, "env": pairs.env, "agent": pairs.agent}
+        return dumps({**fields, "domain": self.domain, "seeds": self.seeds, "lanes": self.lanes, "edges": self.edges})
+
+    @staticmethod
+    def load(data: bytes) -> Work:
+        """The reverse of :meth:`dump`, on the host."""
+        tree = loads(data)
+        pairs = Pairs.of(tree["envs"], tree["agents"], tree["env"], tree["agent"])
+        return Work(tree["domain"], pairs, tree["seeds"], tree["lanes"], tree["edges"])
+
+
+def _kinds(population: Population, rows: Tensor) -> Tensor:
+    numbers: dict[object, int] = {}
+    each = [torch.full((len(b),), numbers.setdefault(b.kind, len(numbers))) for b in population.batches]
+    return torch.cat([torch.empty(0, dtype=torch.int64), *each])[rows]
+
+
+def live(work: Work, span: Span, rows: int, registry: Registry, device: torch.device) -> Scores:
+    """Lives one block: one row a lane, agents made real on ``device``, network work in ``rows`` rows.
+
+    Raises:
+        ValueError: if the domain answers another number of rows than it was given.
+        Exception: whatever the domain or the network raises.
+    """
+    domain: Domain = registry.get("domain", work.domain)
+    pairs, seeds = work.block(span)
+    envs, (env_row,) = Population.join(Population(tuple(b.to(device) for b in pairs.envs.batches)))
+    agents, (agent_row,) = Population.join(Population(tuple(b.to(device).explicit() for b in pairs.agents.batches)))
+    network: Network = registry.get("network", agents.batches[0].kind.component)
+    scores = domain.live(
+        Pairs.of(envs, agents, env_row[pairs.env], agent_row[pairs.agent]), PaddedNetwork(network, rows), seeds
+    )
+    if isinstance(scores, tuple):
+        scores = scores[0]
+    odd = {name: len(column) for name, column in scores.columns.items() if len(column) != len(seeds)}
+    if len(scores) != len(seeds) or odd:
+        raise ValueError(f"answered {odd or len(scores)} rows for {len(seeds)}")
+    return scores
+
+
+def failed(count: int, status: Status, reason: str) -> Scores:
+    """Scores of ``count`` rows that all failed in the same way."""
+    fitness = torch.full((count,), math.nan, dtype=torch.float64)
+    return Scores({"fitness": fitness}, torch.full((count,), int(status)), dict.fromkeys(range(count), reason))
+
+
+def explain(domain: str, error: BaseException) -> str:
+    """Why a block failed, for a person: the domain, the exception and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{domain}: {type(error).__name__}: {error}{where}"

@@ -1,0 +1,149 @@
+"""The executor: this process for domains with threads of their own or on a device, worker processes for serial ones."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aiga.components import Domain, Registry
+from aiga.data import Pairs, Scores, Status
+from aiga.errors import Abandoned
+from aiga_local.blocks import Span, Work, explain, failed, live
+from aiga_local.gather import gather
+from aiga_local.pool import Pool
+
+
+class LocalExecutor:
+    """Runs batches of pairs on this machine; results hang neither on the number of workers nor on what they are sent at a time.
+
+    Args:
+        registry: where domains and networks are found by name; its recipe makes them anew in worker processes.
+        block: rows of network work in a block of a serial domain.
+        device_block: the same for other domains.
+        timeout: seconds a worker process may spend on a block.
+        chunk: blocks in one message to a worker process.
+
+    Attributes:
+        losses: workers lost and blocks made smaller, JSON-able, oldest first; :meth:`drain_losses` empties it.
+        interrupted: asked about ten times a second; once it says yes, :meth:`run` raises ``Abandoned``.
+    """
+
+    def __init__(
+        self, registry: Registry, *, block: int = 8, device_block: int = 4096, timeout: float = 600.0, chunk: int = 1
+    ) -> None:
+        self._registry = registry
+        self._block = block
+        self._device_block = device_block
+        self._timeout = timeout
+        self._chunk = chunk
+        self._workers = 0
+        self._device = torch.device("cpu")
+        self._threads = 1
+        self._pool: Pool | None = None
+        self.losses: list[dict[str, Any]] = []
+        self.interrupted: Callable[[], bool] = lambda: False
+
+    def configure(self, *, workers: int, device: str, threads: int = 1) -> None:
+        """Takes the run's means: worker processes for serial domains (0: none), the device and intra-op threads for others."""
+        if workers != self._workers:
+            self.close()
+        self._workers, self._device, self._threads = workers, torch.device(device), threads
+
+    @property
+    def blocks(self) -> dict[str, int]:
+        """Rows of network work in a block, by kind of domain; what bits may hang on."""
+        return {"serial": self._block, "device": self._device_block}
+
+    def run(self, domain: str, pairs: Pairs, seeds: Tensor) -> Scores:
+        """Lives every pair ``E`` times; see :class:`aiga.components.Executor`.
+
+        A pair that fails has a status and a reason, and NaN for every number.
+
+        Raises:
+            Abandoned: when ``interrupted`` said so; the executor may be used again.
+            AigaError: if worker processes cannot be started.
+            KeyError: if the domain or a network is not registered.
+            ValueError: if ``seeds`` is not ``[P, E]``.
+        """
+        where: Domain = self._registry.get("domain", domain)
+        work = Work.of(domain, pairs, seeds)
+        for component in {batch.kind.component for batch in pairs.agents.batches}:
+            self._registry.get("network", component)
+        serial = where.parallelism == "serial"
+        if serial and self._workers and len(pairs):
+            spans = work.spans(self._block)
+            return gather(work, list(zip(spans, self._crew().live(work, spans, self._block, self._stop), strict=True)))
+        with _threads(1 if serial else self._threads):
+            return gather(work, self._here(work, where.parallelism))
+
+    def drain_losses(self) -> list[dict[str, Any]]:
+        """What was lost since this was last asked."""
+        losses, self.losses[:] = list(self.losses), []
+        return losses
+
+    def close(self) -> None:
+        """Ends the worker processes; a later :meth:`run` starts new ones."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def _stop(self) -> bool:
+        return self.interrupted()
+
+    def _crew(self) -> Pool:
+        if self._pool is None:
+            self._pool = Pool(self._registry.recipe, self._workers, self._timeout, self._chunk, self.losses)
+        return self._pool
+
+    def _here(self, work: Work, parallelism: str) -> list[tuple[Span, Scores]]:
+        """Blocks one after another in this process; where memory runs out, smaller ones from there on."""
+        device = self._device if parallelism == "device" else torch.device("cpu")
+        serial = parallelism == "serial"
+        rows = self._block if serial else self._device_block
+        waiting, out = deque(work.spans(rows)), []
+        while waiting:
+            if self._stop():
+                raise Abandoned("given up between two blocks")
+            span = waiting.popleft()
+            try:
+                scores = live(work, span, rows, self._registry, device)
+            except Exception as error:
+                if _out_of_memory(error) and rows > 1:
+                    rows = self._halve(serial)
+                    waiting = deque(work.spans(rows, span[0]))
+                    continue
+                scores = failed(span[1] - span[0], Status.ERROR, explain(work.domain, error))
+            out.append((span, scores))
+        return out
+
+    def _halve(self, serial: bool) -> int:
+        if serial:
+            self._block = rows = self._block // 2
+        else:
+            self._device_block = rows = self._device_block // 2
+        self.losses.append({"what": "memory", "reason": "out of memory", "rows": rows})
+        torch.cuda.empty_cache()  # does nothing where CUDA was never used
+        return rows
+
+
+def _out_of_memory(error: Exception) -> bool:
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Pins torch's intra-op threads: sums may round differently with another number of them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,139 @@
+"""One walker's life in Box2D: Gymnasium's ``BipedalWalker`` on a given course, its physics untouched.
+
+What differs from Gymnasium: the ground is given, not drawn; the start push is given; every episode has a world of its own,
+because a reused ``b2World`` recycles ids and so changes the order of contacts (POET makes a new one too); no clouds are
+drawn; and the lidar can be made to report the first fixture met instead of the nearest, as gym's ``BipedalWalker-v2`` did.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any, Final, Literal
+
+import Box2D
+import numpy as np
+from gymnasium.envs.box2d import bipedal_walker
+from gymnasium.envs.box2d.bipedal_walker import BipedalWalker
+from numpy.typing import NDArray
+
+from aiga_walker.terrain import FINISH, Terrain
+
+Lidar = Literal["nearest", "first-hit"]
+PUSH: Final = 5.0  # N, greatest start push
+
+
+class _Push:
+    """Stands where Gymnasium's reset draws the start push: the one draw left once ground and clouds are not drawn."""
+
+    def __init__(self, push: float) -> None:
+        self.push = push
+
+    def uniform(self, low: float, high: float) -> float:
+        return self.push
+
+
+def _sign(x: Any) -> Any:
+    return x if x != x else type(x)(1 if x > 0 else -1 if x < 0 else 0)
+
+
+def _clip(x: Any, low: float, high: float) -> Any:
+    return type(x)(low) if x < low else type(x)(high) if x > high else x
+
+
+# Gymnasium calls NumPy's functions on single numbers, a quarter of a step's time. These give the same bits of the same type.
+_SCALARS = types.SimpleNamespace(**{**vars(np), "abs": abs, "sign": _sign, "clip": _clip})
+
+
+class _NearestRay(Box2D.b2.rayCastCallback):  # type: ignore[misc]
+    """Gymnasium's ray: cut short at each hit, so that the nearest is left."""
+
+    def ReportFixture(self, fixture: Any, point: Any, normal: Any, fraction: float) -> float:
+        if (fixture.filterData.categoryBits & 1) == 0:
+            return -1
+        self.p2 = point
+        self.fraction = fraction
+        return fraction
+
+
+class _FirstRay(Box2D.b2.rayCastCallback):  # type: ignore[misc]
+    """The ray of gym's v2 and of POET's reference code: ends at the first fixture of the tree that it meets, near or far."""
+
+    def ReportFixture(self, fixture: Any, point: Any, normal: Any, fraction: float) -> float:
+        if (fixture.filterData.categoryBits & 1) == 0:
+            return 1
+        self.p2 = point
+        self.fraction = fraction
+        return 0
+
+
+class CourseWalker(BipedalWalker):  # type: ignore[misc]
+    """A walker that lives one episode after another, each on a given course.
+
+    Args:
+        lidar: what a ray reports, see the module.
+    """
+
+    def __init__(self, lidar: Lidar = "nearest") -> None:
+        super().__init__()
+        self._rays = [(_NearestRay if lidar == "nearest" else _FirstRay)() for _ in range(10)]
+
+    # Gymnasium's own step, looking up NumPy's functions in other globals.
+    step = types.FunctionType(
+        BipedalWalker.step.__code__, {**vars(bipedal_walker), "np": _SCALARS}, "step", BipedalWalker.step.__defaults__
+    )
+
+    @property
+    def lidar(self) -> list[Any]:
+        """The ten rays."""
+        return self._rays
+
+    @lidar.setter
+    def lidar(self, rays: list[Any]) -> None:
+        """Gymnasium's reset makes new rays: these are kept instead."""
+
+    def begin(self, terrain: Terrain, push: float) -> NDArray[np.float32]:
+        """Starts an episode.
+
+        Args:
+            terrain: the course.
+            push: horizontal force on the hull during the first step, in N.
+
+        Returns:
+            ``[24]`` float32, the first observation.
+        """
+        self.course = terrain
+        # A world of its own: see the module.
+        self.world = Box2D.b2World()
+        self._np_random = _Push(push)
+        observation, _ = super().reset()
+        return observation  # type: ignore[no-any-return]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the walker stands past the finishing line, and did not fall there."""
+        return not self.game_over and bool(self.hull.position[0] > FINISH)
+
+    def end(self) -> None:
+        """Frees the world; :meth:`begin` makes a new one."""
+        self.hull, self.legs, self.joints, self.drawlist, self.world = None, [], [], [], None
+
+    def poses(self) -> list[tuple[float, float, float]]:
+        """x and y in m and angle in rad of hull, thigh, shank, thigh, shank."""
+        return [(*body.position, body.angle) for body in (self.hull, *self.legs)]
+
+    def _generate_terrain(self, hardcore: bool) -> None:
+        """Builds the course, box by box and edge by edge, in the order of Gymnasium's own generator."""
+        create, box, edge = self.world.CreateStaticBody, self.fd_polygon.shape, self.fd_edge.shape
+        for corners in self.course.boxes:
+            box.vertices = corners
+            create(fixtures=self.fd_polygon)
+        line = self.course.line
+        for ends in zip(line, line[1:], strict=False):
+            edge.vertices = ends
+            create(fixtures=self.fd_edge)
+
+    def _generate_clouds(self) -> None:
+        """None: they would cost time and draws."""
+
+    def _destroy(self) -> None:
+        """Nothing: the old world went with all that was in it."""

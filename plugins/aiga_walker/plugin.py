@@ -1,0 +1,50 @@
+"""The plugin ``walker``: registers the domain and draws courses and lives."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import aiga
+from pydantic import AfterValidator, Field
+
+from aiga_walker.genome import Category
+
+
+def _distinct(categories: list[Category]) -> list[Category]:
+    if len(set(categories)) < len(categories):
+        raise ValueError("names a category twice")
+    return categories
+
+
+class WalkerOptions(aiga.Options):
+    """Options of the walker.
+
+    Attributes:
+        physics: the simulator; Gymnasium's Box2D walker.
+        categories: what mutation may change: ``roughness``, ``pit``, ``stump``, ``stair``.
+        steps: the longest life, in steps of 1/50 s.
+        max_gap: greatest width of a pit, in cells of 14/30 m: 10 in the paper, 8 in the original code.
+        lidar: ``nearest`` hit, or ``first-hit`` as in the original POET.
+    """
+
+    physics: Literal["box2d"] = "box2d"
+    categories: Annotated[list[Category], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        default=["roughness", "pit", "stump", "stair"]
+    )
+    steps: int = Field(default=2000, ge=1)
+    max_gap: float = Field(default=10.0, ge=0.8)
+    lidar: Literal["nearest", "first-hit"] = "nearest"
+
+
+class Walker(aiga.Plugin):
+    """Bipedal walkers on POET's obstacle courses."""
+
+    name: ClassVar[str] = "walker"
+    Options: ClassVar[type[aiga.Options]] = WalkerOptions
+
+    def aiga_register(self, registry: aiga.Registry) -> None:
+        """Registers the domain ``walker``."""
+        from aiga_walker.domain import WalkerDomain
+
+        options = self.options
+        registry.domain("walker", WalkerDomain(options.steps, options.categories, options.max_gap, options.lidar))

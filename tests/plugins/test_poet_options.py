@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from aiga_poet import PoetOptions
+
+CHANGED = ("minimal_criterion", "capacity", "children", "admit", "reproduce_every")
+
+
+def values(options: PoetOptions) -> list[Any]:
+    return [getattr(options, name) for name in CHANGED]
+
+
+def test_the_defaults_are_the_papers() -> None:
+    assert values(PoetOptions()) == [(50.0, 300.0), 20, 512, 3, 150]
+    assert values(PoetOptions(preset="paper")) == values(PoetOptions())
+    assert (PoetOptions().transfer_every, PoetOptions().reproduce_above, PoetOptions().episodes) == (25, 200.0, 5)
+
+
+def test_a_preset_gives_what_was_not_given() -> None:
+    assert values(PoetOptions(preset="original-code")) == [(25.0, 340.0), 25, 8, 1, 200]
+    mixed = PoetOptions.model_validate({"preset": "original-code", "children": 16, "minimal_criterion": [50, 300]})
+    assert values(mixed) == [(50.0, 300.0), 25, 16, 1, 200]
+
+
+def test_resolved_options_resolve_to_themselves() -> None:
+    options = PoetOptions(preset="original-code", capacity=7)
+    assert PoetOptions.model_validate(options.model_dump()) == options
+
+
+@pytest.mark.parametrize(
+    ("band", "message"),
+    [
+        ([300, 50], "lower bound 300 must be below upper bound 50. Write [50, 300]."),
+        ([80, 80], "lower bound 80 must be below upper bound 80. Write [50, 300]."),
+        ([float("nan"), 80], "lower bound nan must be below upper bound 80. Write [50, 300]."),
+    ],
+)
+def test_a_criterion_that_nothing_can_meet_is_refused_with_the_remedy(band: list[float], message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        PoetOptions.model_validate({"minimal_criterion": band})
+    (problem,) = caught.value.errors()
+    assert (problem["loc"], str(problem["ctx"]["error"])) == (("minimal_criterion",), message)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"capacity": 0},
+        {"children": 8.0},
+        {"admit": True},
+        {"episodes": "5"},
+        {"preset": "dcd"},
+        {"preset": ["paper"]},
+        {"childern": 8},
+        {"minimal_criterion": [50]},
+        {"minimal_criterion": ["50", "300"]},
+    ],
+)
+def test_wrong_values_and_unknown_names_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        PoetOptions.model_validate(given)
