@@ -97,7 +97,9 @@ class Report:
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [cell.rjust(width) if i == 1 else cell.ljust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True))]
+    return [
+        cell.rjust(width) if i == 1 else cell.ljust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+    ]
 
 
 def _figure(value: float) -> str:
@@ -117,7 +119,11 @@ def machine() -> dict[str, object]:
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    names = (
+        [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        if info.exists()
+        else []
+    )
     return names[0] if names else platform.processor() or "unknown"
 
 

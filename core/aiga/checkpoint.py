@@ -1,4 +1,4 @@
-"""Checkpoints: the live state of a run, put in place whole, and believed only where it verifies against the manifest's hashes."""
+"""Checkpoints: the live state of a run, put in place whole, and believed only where it verifies against its hashes."""
 
 from __future__ import annotations
 
@@ -46,23 +46,24 @@ def save(folder: Path, iteration: int, tree: Mapping[str, Any], keep: int = 3) -
         keep: how many checkpoints stay, this one included.
 
     Raises:
-        StorageError: if it cannot be written; the former checkpoints are untouched, and nothing of this one stays.
+        StorageError: if it cannot be written; the former checkpoints stay, and this one is there whole or not at all.
         ValueError: for a key that cannot name a file.
         TypeError: for values that :mod:`aiga.codec` does not know.
     """
     files = _encode(iteration, tree)
     target, aside = folder / f"{iteration:06d}", folder / f".{iteration:06d}.partial"
+    former = target.with_name(target.name + _ASIDE)
     with storage(target, "writing the checkpoint"):
         folder.mkdir(parents=True, exist_ok=True)
         _sweep(folder)
+        if target.exists() and former.exists():
+            _remove(folder, [former])
         try:
             aside.mkdir()
             for name, content in files.items():
                 write_synced(aside / name, content)
             sync_folder(aside)
             if target.exists():
-                former = target.with_name(target.name + _ASIDE)
-                _remove(folder, [former] if former.exists() else [])
                 target.rename(former)
             aside.rename(target)
         except BaseException:
@@ -207,8 +208,9 @@ def _remove(folder: Path, paths: list[Path]) -> None:
     """Takes checkpoints out of sight by a rename each, then deletes them: a kill leaves none half there."""
     for path in paths:
         path.rename(folder / f".{path.name}.removed")
-    sync_folder(folder)
-    _sweep(folder)
+    if paths:
+        sync_folder(folder)
+        _sweep(folder)
 
 
 def _sweep(folder: Path) -> None:

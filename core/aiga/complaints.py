@@ -67,8 +67,10 @@ class Complaints:
     def add(self, place: Place, message: str, table: bool = False) -> None:
         """Notes a mistake at a place; ``message`` says what was found and the remedy."""
         text = self.source.prefix(place, table) + message
+        override = self.source.override(place)
+        order = self.source.line(place) or 0 if override is None else list(self.source.overrides).index(override)
         if all(text != other for *_, other in self._problems):
-            self._problems.append((self.source.override(place) is not None, self.source.line(place) or 0, text))
+            self._problems.append((override is not None, order, text))
 
     def add_text(self, text: str) -> None:
         """Notes a mistake that names its own place."""

@@ -6,7 +6,6 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -283,7 +282,7 @@ def _override(data: dict[str, Any], place: Place, value: Any) -> None:
 
 
 def _build(data: Mapping[str, Any], source: Source, base: Path, overrides: Sequence[str]) -> Config:
-    values, placed, problems = deepcopy(dict(data)), [], []
+    values, placed, problems = dict(data), [], []
     for text in overrides:
         try:
             place, value = parse_override(text)

@@ -81,11 +81,11 @@ def remedy(error: sqlite3.Error, path: Path) -> str:
     """What a person can do about ``error`` in the database at ``path``."""
     name = getattr(error, "sqlite_errorname", "") or ""
     if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR"):
-        return "The disk is full or failing; nothing of this was kept. Free some space there, then resume the run"
+        return "The disk is full or failing; nothing of this was kept. Free some space there, then try again"
     if name in ("SQLITE_CORRUPT", "SQLITE_NOTADB") or name.startswith("SQLITE_CORRUPT"):
         return "The file is damaged. Restore it from a copy of the run"
     if name == "SQLITE_BUSY":
         return "Another process is writing to it. Stop that one first"
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
         return f"Give yourself permission to write in {path.parent}, or copy the run to where you may"
-    return "Nothing of this was kept. Resume the run"
+    return "Nothing of this was kept. Mend this, then try again"

@@ -250,7 +250,8 @@ def _load(source: PluginSource, complaints: Complaints) -> Plugin | None:
         return found(options)
     # The constructor is the plugin's own: it may raise anything, and the message must name the plugin.
     except Exception as error:
-        complaints.add(source.place, f"raised {type(error).__name__} when it was made: {error}", table=True)
+        what = f"raised {type(error).__name__} when it was made: {error}. Mend that, or disable the plugin."
+        complaints.add(source.place, _masked(what, source.options), table=True)
         return None
 
 

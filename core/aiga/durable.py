@@ -11,11 +11,11 @@ from pathlib import Path
 from aiga.errors import StorageError
 
 _REMEDIES = {
-    errno.ENOSPC: "Free some space there, then resume the run",
-    errno.EDQUOT: "Free some of your quota there, then resume the run",
-    errno.EFBIG: "Raise the limit on the size of files (ulimit -f), then resume the run",
-    errno.EROFS: "Copy the run to a place that can be written, then resume it there",
-    errno.EACCES: "Give yourself permission to write there, then resume the run",
+    errno.ENOSPC: "Free some space there, then try again",
+    errno.EDQUOT: "Free some of your quota there, then try again",
+    errno.EFBIG: "Raise the limit on the size of files (ulimit -f), then try again",
+    errno.EROFS: "Copy the run to a place that can be written, then go on there",
+    errno.EACCES: "Give yourself permission to write there, then try again",
     errno.EIO: "Check the disk; a copy of the run on another one can be resumed",
 }
 
@@ -34,7 +34,7 @@ def storage(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0, "What was saved before is unharmed; mend this, then resume the run")
+        remedy = _REMEDIES.get(error.errno or 0, "What was saved before is unharmed; mend this, then try again")
         raise StorageError(f"{path}: {doing} failed: {error.strerror or error}. {remedy}.") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,8 @@ def assemble(config: Config) -> Assembled:
     Raises:
         InputError: with every mistake found.
     """
+    plugins = discovery.load(config)
     sources = discovery.find(config)
-    plugins = discovery.load(config, sources)
     components = Components(discovery.recipes(sources))
     for plugin in plugins:
         register(plugin, components)
@@ -74,7 +75,8 @@ def assemble(config: Config) -> Assembled:
     device = choose_device(config.run.device, domain.parallelism)
     executor = components.get("executor", config.run.executor)
     if hasattr(executor, "configure"):
-        executor.configure(workers=config.run.workers, device=device)
+        workers = config.run.workers
+        executor.configure(workers=len(os.sched_getaffinity(0)) if workers == "auto" else workers, device=device)
     return Assembled(discovery.resolve(config, sources, plugins), sources, plugins, components, device)
 
 
@@ -105,7 +107,7 @@ def run(
     given = _config(config, overrides)
     made = assemble(given)
     check_initial_agent(made.components, given.population)
-    files = {source.name: f"plugins/{source.path.name}" for source in made.sources if source.path is not None}
+    files = {source.name: f"plugins/{source.name}.py" for source in made.sources if source.path is not None}
     written: dict[str, str | bytes] = {
         "run.toml": discovery.resolve(given, made.sources, made.plugins, files).to_toml(),
         "plugins.lock": made.lock,

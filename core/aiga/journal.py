@@ -234,7 +234,7 @@ class Journal:
         return self._query_frame(ANNECS, ("iteration", "annecs_active", "annecs", "solved_at_birth"))
 
     def lineage(self) -> pd.DataFrame:
-        """Who came of whom, a row a parent: ``iteration``, ``role`` (as stones have it), ``child``, ``parent``, ``operator``."""
+        """Who came of whom, a row a parent: ``iteration``, ``role`` (as of stones), ``child``, ``parent``, ``operator``."""
         return self._query_frame(LINEAGE, ("iteration", "role", "child", "parent", "operator"))
 
     def coverage(self) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from aiga.durable import storage, sync_folder, write_synced
-from aiga.errors import InputError
+from aiga.errors import InputError, StorageError
 from aiga.journal import Journal
 
 FORMAT = 1
@@ -105,9 +105,10 @@ class RunDirectory:
                 try:
                     _fill(aside, files)
                     _put(aside, runs, name)
-                except BaseException:
+                except StorageError as error:  # of the journal, under a name that is gone
+                    raise StorageError(str(error).replace(str(aside), str(target))) from error
+                finally:
                     shutil.rmtree(aside, ignore_errors=True)
-                    raise
             except BaseException:
                 for folder in made:
                     with contextlib.suppress(OSError):

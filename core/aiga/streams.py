@@ -97,7 +97,7 @@ class Stream:
         return (self.words(*shape, device=device).double() + 0.5) * 2.0**-32 * (high - low) + low
 
     def normal(self, *shape: int, device: torch.device | str = "cpu") -> Tensor:
-        """float32 standard normal numbers, at most 6.3 from zero."""
+        """float32 standard normal numbers, at most 6.34 from zero."""
         return self._draw(lambda words: _probit(words.double().add_(0.5).mul_(2.0**-32)), torch.float32, shape, device)
 
     def integers(self, low: int, high: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
@@ -122,9 +122,9 @@ class Stream:
 
 
 def _pieces(rows: int, columns: int, limit: int) -> Iterator[tuple[slice, slice]]:
-    """Cuts ``[rows, columns]`` into pieces of about ``limit`` numbers, each starting at a multiple of 4 columns."""
-    wide = max(4, min(columns, limit) // 4 * 4) if columns > limit else max(columns, 1)
-    tall = max(1, limit // wide)
+    """Cuts ``[rows, columns]`` into pieces of up to ``limit`` numbers, a multiple of 4 where it is less than a row."""
+    wide = min(max(columns, 1), limit)
+    tall = limit // wide
     for row in range(0, rows, tall):
         for column in range(0, columns, wide):
             yield slice(row, min(row + tall, rows)), slice(column, min(column + wide, columns))

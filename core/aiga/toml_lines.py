@@ -57,8 +57,8 @@ def _decode(file: Path) -> str:
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}. Name a file that can be.") from None
     try:
-        # Editors on Windows put a mark before the first line, and two characters at the end of each.
-        return data.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
+        # Editors on Windows put a mark before the first line.
+        return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"not UTF-8: byte 0x{data[error.start]:02x}. Save the file with the encoding UTF-8."

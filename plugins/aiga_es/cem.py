@@ -75,8 +75,8 @@ class CemRule:
         after = cem_tell(before, values, strict_ranks(fitness))
         parents = int(fitness.shape[1] * options.parenthood_ratio)
         lived = ~fitness.isnan()
-        best = torch.where(lived, fitness, -torch.inf).amax(dim=1, keepdim=True)
-        differ = (fitness < best).any(dim=1)
+        ranked = torch.where(lived, fitness, -torch.inf)
+        differ = (ranked < ranked.amax(dim=1, keepdim=True)).any(dim=1)
         told = (differ & (lived.sum(dim=1) >= parents))[:, None]
         new = torch.where(told, after.center.to(centre.dtype), centre)
         return new, {"stdev": torch.where(told, after.stdev.float(), state["stdev"])}

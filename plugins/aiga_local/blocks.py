@@ -108,9 +108,9 @@ def live(work: Work, span: Span, rows: int, registry: Registry, device: torch.de
     )
     if isinstance(scores, tuple):
         scores = scores[0]
-    odd = {name: len(column) for name, column in scores.columns.items() if len(column) != len(seeds)}
-    if len(scores) != len(seeds) or odd:
-        raise ValueError(f"answered {odd or len(scores)} rows for {len(seeds)}")
+    for name, column in {"status": scores.status, **scores.columns}.items():
+        if len(column) != len(seeds):
+            raise ValueError(f"answered {len(column)} rows of {name!r} for {len(seeds)} lives")
     return scores
 
 

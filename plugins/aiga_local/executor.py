@@ -75,11 +75,11 @@ class LocalExecutor:
         for component in {batch.kind.component for batch in pairs.agents.batches}:
             self._registry.get("network", component)
         serial = where.parallelism == "serial"
-        if serial and self._workers and len(pairs):
+        with _threads(1 if serial else self._threads):
+            if not (serial and self._workers and len(pairs)):
+                return gather(work, self._here(work, where.parallelism))
             spans = work.spans(self._block)
             return gather(work, list(zip(spans, self._crew().live(work, spans, self._block, self._stop), strict=True)))
-        with _threads(1 if serial else self._threads):
-            return gather(work, self._here(work, where.parallelism))
 
     def drain_losses(self) -> list[dict[str, Any]]:
         """What was lost since this was last asked."""

@@ -1,40 +1,68 @@
-"""Named courses to evaluate on: flat ground, Gymnasium's own two, and the held-out set of DCD and ACCEL (Parker-Holder et al. 2022).
+"""Named courses to evaluate on: flat, Gymnasium's own two, and the held-out set of DCD and ACCEL (Parker-Holder et al. 2022).
 
-The held-out courses test one obstacle each, at POET's middle (``Roughness``) or greatest (``HighRoughness``) size. DCD's own stairs
-have a random number of steps below the one stated, through a slip of NumPy's; these have all of them.
+The held-out courses test one obstacle each, at POET's middle (``Roughness``) or greatest (``HighRoughness``) size. DCD's own
+stairs have fewer steps than stated, drawn at random, because NumPy takes a range of one number for an upper bound; these have
+all of them.
 """
 
 from __future__ import annotations
 
 import difflib
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
 import torch
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor
+
 from aiga import Batch, InputError
 from aiga.streams import combine, derive
-
 from aiga_walker import genome
 
-_COURSES: Final[dict[str, dict[str, Any]]] = {
-    "flat": {},
-    "BipedalWalker": {"roughness": 1.0, "terrain": "gymnasium"},
-    # What Gymnasium's generator draws, for the description's sake.
-    "Hardcore": {
-        "roughness": 1.0,
-        "gap": (2.0, 3.0),
-        "stump": (1.0, 2.0),
-        "stair": (1.0, 1.0),
-        "stair_steps": 4,
-        "terrain": "gymnasium-hardcore",
-    },
-    "Roughness": {"roughness": 5.0},
-    "Stump": {"stump": (2.0, 2.0)},
-    "PitGap": {"gap": (5.0, 5.0)},
-    "Stairs": {"stair": (2.0, 2.0), "stair_steps": 5},
-    "HighRoughness": {"roughness": 9.0},
-    "HighStump": {"stump": (5.0, 5.0)},
-    "WidePitGap": {"gap": (10.0, 10.0)},
-    "HighStairs": {"stair": (5.0, 5.0), "stair_steps": 9},
+
+def _ordered(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] > ends[1]:
+        raise ValueError(f"the lower end {ends[0]} is above the upper end {ends[1]}")
+    return ends
+
+
+_Length = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+_Range = Annotated[tuple[_Length, _Length], AfterValidator(_ordered)]
+
+
+class Course(BaseModel):
+    """A course by its genome's values, see :mod:`aiga_walker.genome`; without ``seed`` the terrain is left open."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    roughness: _Length = 0.0
+    gap: _Range = (0.0, 0.0)
+    stump: _Range = (0.0, 0.0)
+    stair: _Range = (0.0, 0.0)
+    stair_steps: int = Field(default=0, ge=0)
+    seed: int | None = Field(default=None, ge=0, lt=2**62)
+    terrain: Literal["poet", "gymnasium", "gymnasium-hardcore"] = "poet"
+
+    def rows(self, seeds: Tensor) -> Batch:
+        """The course with each terrain seed of ``[B]`` int64."""
+        return genome.courses(seeds, self.roughness, self.gap, self.stump, self.stair, self.stair_steps, self.terrain)
+
+
+_COURSES: Final = {
+    "flat": Course(),
+    "BipedalWalker": Course(roughness=1.0, terrain="gymnasium"),
+    # Sizes as Gymnasium's generator draws them, for the description's sake.
+    "Hardcore": Course(
+        roughness=1.0, gap=(2.0, 3.0), stump=(1.0, 2.0), stair=(1.0, 1.0), stair_steps=4, terrain="gymnasium-hardcore"
+    ),
+    "Roughness": Course(roughness=5.0),
+    "Stump": Course(stump=(2.0, 2.0)),
+    "PitGap": Course(gap=(5.0, 5.0)),
+    "Stairs": Course(stair=(2.0, 2.0), stair_steps=5),
+    "HighRoughness": Course(roughness=9.0),
+    "HighStump": Course(stump=(5.0, 5.0)),
+    "WidePitGap": Course(gap=(10.0, 10.0)),
+    "HighStairs": Course(stair=(5.0, 5.0), stair_steps=9),
 }
 
 NAMES: Final = tuple(_COURSES)
@@ -46,10 +74,33 @@ def named(name: str, count: int = 1) -> Batch:
     Raises:
         InputError: if no course has that name.
     """
-    if name not in _COURSES:
-        close = difflib.get_close_matches(name, NAMES, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise InputError(f"no walker course is named {name!r}; there are {', '.join(NAMES)}.{hint}")
     # Gymnasium's generator takes no negative seed.
     seeds = combine(derive("walker", "named", name), torch.arange(count)) & (2**62 - 1)
-    return genome.courses(seeds, **_COURSES[name])
+    return course_of(name).rows(seeds)
+
+
+def course_of(course: str | Mapping[str, Any]) -> Course:
+    """A course by name, or by its genome's values.
+
+    Raises:
+        InputError: if no course has that name, or for each value that is not one of a genome.
+    """
+    if isinstance(course, str):
+        if course not in _COURSES:
+            raise InputError(f"no walker course is named {course!r}; there are {', '.join(NAMES)}.{_hint(course, NAMES)}")
+        return _COURSES[course]
+    try:
+        return Course(**course)
+    except ValidationError as error:
+        fields = tuple(Course.model_fields)
+        problems = []
+        for problem in error.errors():
+            key = str(problem["loc"][0]) if problem["loc"] else ""
+            hint = _hint(key, fields) if problem["type"] == "extra_forbidden" else ""
+            problems.append(f"walker course: {key}: {problem['msg']}; found {problem['input']!r}.{hint}")
+        raise InputError(*problems) from error
+
+
+def _hint(name: str, names: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

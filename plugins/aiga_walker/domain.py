@@ -6,11 +6,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from torch import Tensor
+
 from aiga import Batch, InputError, Network, Pairs, Scores, Space, Stream, Trajectory
 from aiga.components import Structure
 from aiga.data import Leaves
-from torch import Tensor
-
 from aiga_walker import courses, genome
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class WalkerDomain:
     solved = 230.0
     inputs = Space((24,))
     outputs = Space((4,), "continuous", -1.0, 1.0)
-    parallelism: Literal["serial"] = "serial"
+    parallelism: Literal["serial", "threads", "device"] = "serial"
     names = courses.NAMES
 
     def __init__(
@@ -71,9 +71,7 @@ class WalkerDomain:
         """A course of ``names``, as ``count`` rows of different terrain."""
         return courses.named(name, count)
 
-    def live(
-        self, pairs: Pairs, network: Network, seeds: Tensor, record: bool = False
-    ) -> Scores | tuple[Scores, Trajectory]:
+    def live(self, pairs: Pairs, network: Network, seeds: Tensor, record: bool = False) -> Scores | tuple[Scores, Trajectory]:
         """One episode a pair; ``seeds`` fix the start push. See :func:`aiga_walker.lives.live`."""
         from aiga_walker.env import CourseWalker
         from aiga_walker.lives import live
@@ -102,7 +100,9 @@ class WalkerDomain:
 
         path = SHIPPED.get(source, Path(source))
         if not path.is_file():
-            raise InputError(f"initial agent {source!r}: there is no file {path}. Name one of {', '.join(SHIPPED)} or a .safetensors file.")
+            raise InputError(
+                f"initial agent {source!r}: there is no file {path}. Name one of {', '.join(SHIPPED)} or a .safetensors file."
+            )
         try:
             held = load_file(path)
         except SafetensorError as error:

@@ -8,6 +8,7 @@ drawn; and the lidar can be made to report the first fixture met instead of the 
 from __future__ import annotations
 
 import types
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 import Box2D
@@ -66,7 +67,7 @@ class _FirstRay(Box2D.b2.rayCastCallback):  # type: ignore[misc]
         return 0
 
 
-class CourseWalker(BipedalWalker):  # type: ignore[misc]
+class CourseWalker(BipedalWalker):
     """A walker that lives one episode after another, each on a given course.
 
     Args:
@@ -104,21 +105,21 @@ class CourseWalker(BipedalWalker):  # type: ignore[misc]
         self.course = terrain
         # A world of its own: see the module.
         self.world = Box2D.b2World()
-        self._np_random = _Push(push)
+        self._np_random = _Push(push)  # type: ignore[assignment]
         observation, _ = super().reset()
         return observation  # type: ignore[no-any-return]
 
     @property
     def finished(self) -> bool:
         """Whether the walker stands past the finishing line, and did not fall there."""
-        return not self.game_over and bool(self.hull.position[0] > FINISH)
+        return not self.game_over and self.hull is not None and bool(self.hull.position[0] > FINISH)
 
     def end(self) -> None:
         """Frees the world; :meth:`begin` makes a new one."""
         self.hull, self.legs, self.joints, self.drawlist, self.world = None, [], [], [], None
 
     def poses(self) -> list[tuple[float, float, float]]:
-        """x and y in m and angle in rad of hull, thigh, shank, thigh, shank."""
+        """X and y in m and angle in rad of hull, thigh, shank, thigh, shank."""
         return [(*body.position, body.angle) for body in (self.hull, *self.legs)]
 
     def _generate_terrain(self, hardcore: bool) -> None:
@@ -128,7 +129,7 @@ class CourseWalker(BipedalWalker):  # type: ignore[misc]
             box.vertices = corners
             create(fixtures=self.fd_polygon)
         line = self.course.line
-        for ends in zip(line, line[1:], strict=False):
+        for ends in pairwise(line):
             edge.vertices = ends
             create(fixtures=self.fd_edge)
 

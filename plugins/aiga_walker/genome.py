@@ -19,9 +19,10 @@ from collections.abc import Collection
 from typing import Final, Literal
 
 import torch
+from torch import Tensor
+
 from aiga import Batch, Kind, Stream
 from aiga.data import Leaves
-from torch import Tensor
 
 VERSION: Final = 1
 Category = Literal["roughness", "pit", "stump", "stair"]
@@ -38,7 +39,7 @@ MOVES: Final = tuple((low, high) for low in (1, 0, -1) for high in (1, 0, -1) if
 
 
 def kind(terrain: str = "poet") -> Kind:
-    """The kind of a course: POET's generator draws the terrain, or (``"gymnasium"``, ``"gymnasium-hardcore"``) Gymnasium's own."""
+    """The kind of a course whose terrain is drawn as POET does, or (``"gymnasium"``, ``"gymnasium-hardcore"``) Gymnasium."""
     return Kind("walker", {"version": VERSION} if terrain == "poet" else {"version": VERSION, "terrain": terrain})
 
 
@@ -97,7 +98,13 @@ def mutate(rng: Stream, parents: Batch, categories: Collection[Category], max_ga
 def describe(envs: Batch) -> Tensor:
     """``[B, 8]`` float64: roughness, gap, stump and stair ranges, stair steps; zeros for what is not there."""
     leaves = envs.leaves
-    parts = [leaves["roughness"][:, None], leaves["gap"], leaves["stump"], leaves["stair"], leaves["stair_steps"][:, None].double()]
+    parts = [
+        leaves["roughness"][:, None],
+        leaves["gap"],
+        leaves["stump"],
+        leaves["stair"],
+        leaves["stair_steps"][:, None].double(),
+    ]
     return torch.cat(parts, dim=1)
 
 

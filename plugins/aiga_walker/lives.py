@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 import torch
-from aiga import Batch, Network, Pairs, Percept, Population, Scores, Status, Stream, Trajectory
-from aiga.data import Leaves
-from aiga.streams import derive
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aiga import Batch, Network, Pairs, Percept, Population, Scores, Status, Stream, Trajectory
+from aiga.data import Leaves
+from aiga.streams import derive
 from aiga_walker.env import PUSH, CourseWalker
 from aiga_walker.terrain import Terrain, terrains
 
@@ -25,7 +25,7 @@ _STREAM = Stream(derive("walker", "push", 1))
 
 def pushes(seeds: Tensor) -> list[float]:
     """The start push of each episode seed, uniform between -5 and 5 N."""
-    return _STREAM.rows(seeds).uniform(low=-PUSH, high=PUSH).tolist()  # type: ignore[no-any-return]
+    return _STREAM.rows(seeds).uniform(low=-PUSH, high=PUSH).tolist()
 
 
 def grounds(envs: Population) -> list[Terrain]:
@@ -98,7 +98,8 @@ class _Record:
 
     def trajectory(self) -> Trajectory:
         stacked = {
-            name: torch.from_numpy(np.stack(steps) if steps else self.last[name][None][:0]) for name, steps in self.steps.items()
+            name: torch.from_numpy(np.stack(steps) if steps else self.last[name][None][:0])
+            for name, steps in self.steps.items()
         }
         return Trajectory(extras={"poses": stacked.pop("poses")}, **stacked)
 
@@ -148,8 +149,8 @@ def live(
             break
         # Copies: a network may keep what it perceived.
         observation, reward, done = rows.observation.copy(), rows.reward.copy(), rows.done.copy()
-        seen = (torch.from_numpy(array).to(device) for array in (observation, reward, done))
-        output, life = network.step(leaves, life, Percept(*seen, previous_action=action))
+        seen = [torch.from_numpy(array).to(device) for array in (observation, reward, done)]
+        output, life = network.step(leaves, life, Percept(seen[0], seen[1], seen[2], action))
         action = output.action
         actions = action.detach().to("cpu", torch.float32).numpy()
         _step(rows, walkers, alive, actions)
@@ -177,7 +178,7 @@ def _begin(rows: _Rows, pairs: Pairs, seeds: Tensor, walkers: list[CourseWalker]
 
 
 def _step(rows: _Rows, walkers: list[CourseWalker], alive: list[int], actions: NDArray[np.float32]) -> None:
-    wrong = np.isnan(actions).any(axis=1)
+    wrong: list[bool] = np.isnan(actions).any(axis=1).tolist()
     rows.reward[:] = 0.0
     for row in alive:
         if wrong[row]:

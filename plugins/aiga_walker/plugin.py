@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-import aiga
 from pydantic import AfterValidator, Field
 
+import aiga
 from aiga_walker.genome import Category
 
 
@@ -46,5 +46,11 @@ class Walker(aiga.Plugin):
         """Registers the domain ``walker``."""
         from aiga_walker.domain import WalkerDomain
 
-        options = self.options
+        options: WalkerOptions = self.options  # type: ignore[assignment]
         registry.domain("walker", WalkerDomain(options.steps, options.categories, options.max_gap, options.lidar))
+
+    def aiga_render(self, lab: aiga.Lab, subject: aiga.Subject) -> Any:
+        """Courses as strips, a life as a strip or an animation; see :func:`aiga_walker.render.render`."""
+        from aiga_walker.render import render
+
+        return render(subject)

@@ -14,9 +14,10 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
+from torch import Tensor
+
 from aiga import Batch, Stream
 from aiga.streams import derive
-from torch import Tensor
 
 CELL: Final = 14 / 30.0  # m
 CELLS: Final = 200
@@ -114,7 +115,7 @@ class _Builder:
 
     def _grass(self, cells: int) -> None:
         for cell in range(len(self.line), min(len(self.line) + cells, CELLS)):
-            pull = 0.01 * ((GROUND > self.y) - (GROUND < self.y))
+            pull = 0.01 * ((self.y < GROUND) - (self.y > GROUND))
             self.velocity = 0.8 * self.velocity + pull
             if cell > PAD:
                 self.velocity += self.draws.bump[cell] / 30.0
@@ -148,7 +149,7 @@ class _Builder:
         self._level(self.y)
 
     def _stairs(self, number: int) -> None:
-        """Steps up or down, each a box as thick as the step is high; the ground runs along them, at the foot where they go down."""
+        """Steps up or down, each a box as thick as the step is high; the ground runs along their tops, or feet going down."""
         low, high = self.stair
         height = (low + (high - low) * self.draws.size[number]) * CELL
         rise = height if self.draws.coin[number] > 0.5 else -height
@@ -185,8 +186,7 @@ def _gymnasium(seed: int, hardcore: bool) -> Terrain:
         fd_polygon=polygon,
         fd_edge=edge,
     )
-    BipedalWalker._generate_terrain(taker, hardcore)
+    lay: Any = BipedalWalker._generate_terrain
+    lay(taker, hardcore)
     line = tuple((float(x), float(y)) for x, y in zip(taker.terrain_x, taker.terrain_y, strict=True))
     return Terrain(line, tuple(notes))
-
-

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aiga import config
 from aiga.config import Config, Duration, PluginTable
@@ -100,7 +106,7 @@ def test_no_duration_is_said_to_be_none(text: str) -> None:
         Duration(text)
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[str | bytes, str]] = {
     "a slip of a key": (
         HEAD + "[run]\nsead = 3\n",
         "plugins.toml:6: [run] sead: unknown key. Did you mean seed?",
@@ -299,6 +305,11 @@ def test_a_mistake_on_the_command_line_is_named_as_it_was_typed(override: str, e
     assert problems(tmp_path, WHOLE, override) == [expected]
 
 
+def test_of_two_overrides_the_last_is_the_one_complained_of(tmp_path: Path) -> None:
+    expected = '--set run.seed=b: found "b". Write a whole number of at least 0; the default is 0.'
+    assert problems(tmp_path, WHOLE, "run.seed=a", "run.seed=b") == [expected]
+
+
 def test_a_mistake_of_the_file_that_is_overridden_is_none(tmp_path: Path) -> None:
     assert config.load(write(tmp_path, HEAD + '[run]\nseed = "x"\n'), ["run.seed=3"]).run.seed == 3
 
@@ -337,3 +348,35 @@ def test_a_secret_is_written_as_its_variable_never_as_its_value(tmp_path: Path, 
 def test_reading_a_file_does_not_wait_for_torch() -> None:
     code = "import sys, aiga.config, aiga.discovery; aiga.discovery.available(); sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.integers(0, len(WHOLE)), st.integers(0, 12), st.text("[]{}\"'=.,#\n a1\\", max_size=3))
+def test_whatever_is_broken_in_a_file_the_answer_names_a_line(at: int, cut: int, put: str) -> None:
+    text = WHOLE[:at] + put + WHOLE[at + cut :]
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            config.load(write(Path(folder), text))
+        except InputError as error:
+            for problem in error.problems:
+                assert re.match(r"\S+plugins\.toml:(\d+:)? \S", problem), problem
+
+
+ANY: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(["", "mlp", "5m", "stop", "env"]),
+    lambda deeper: (
+        st.lists(deeper, max_size=2) | st.dictionaries(st.sampled_from(["options", "path", "env", "x"]), deeper, max_size=2)
+    ),
+    max_leaves=4,
+)
+KEYS = [name for table in ("RunTable", "PopulationTable", "SlotsTable", "Stop") for name in getattr(config, table).model_fields]
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(list(Config.model_fields)), ANY | st.dictionaries(st.sampled_from(KEYS), ANY, max_size=3))
+)
+def test_whatever_values_are_given_they_are_taken_or_explained(data: dict[str, Any]) -> None:
+    with contextlib.suppress(InputError):
+        loaded = config.from_dict({"population": {"domain": "walker", "networks": ["mlp"]}, **data})
+        assert config.from_dict(loaded.to_dict()).to_dict() == loaded.to_dict()

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ OWNS = "def aiga_select(self, lab, pairs, scores): return None"
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Puts a distribution with plugins where Python finds it: entry points by name, one module's code, requirements."""
     site = tmp_path / "site"
     site.mkdir()
@@ -99,8 +99,7 @@ def problems(folder: Path, text: str = "", *overrides: str) -> list[str]:
 
 
 def registered(loaded: Config) -> Components:
-    sources = discovery.find(loaded) if not loaded.source.overrides else None
-    plugins = discovery.load(loaded, sources)
+    plugins = discovery.load(loaded)
     components = Components(discovery.recipes(discovery.find(loaded)))
     for each in plugins:
         discovery.register(each, components)
@@ -258,7 +257,7 @@ BROKEN = {
     "a constructor that raises": (
         plugin("bad", "def __init__(self, options):\n    raise OSError('no such device')"),
         [],
-        "raised OSError when it was made: no such device",
+        "raised OSError when it was made: no such device. Mend that, or disable the plugin.",
     ),
 }
 
@@ -285,17 +284,20 @@ def test_mistakes_of_all_plugins_are_told_at_once(base: Install, tmp_path: Path)
 [plugins.line.options]
 sise = 3
 token = { env = "FAKE_UNSET" }
+size = { env = "FAKE_UNSET" }
 [plugins.here.options]
 size = "x"
 """
-    assert problems(tmp_path, text.replace("\n[plugins.lin]", "\n[plugins.lin]", 1), "population.domain=flatlend") == [
+    assert problems(tmp_path, text, "population.domain=flatlend") == [
         "plugins.toml:10: [plugins.lin]: no such plugin is installed. Did you mean line?",
         'plugins.toml:11: [plugins.bad]: needs the module "fake_missing", which is not installed. '
         "Install it: pip install fake-missing",
         "plugins.toml:13: [plugins.line.options] sise: unknown option. Did you mean size?",
         "plugins.toml:14: [plugins.line.options] token: the environment variable FAKE_UNSET is not set. "
         "Set it: export FAKE_UNSET=...",
-        'plugins.toml:16: [plugins.here.options] size: found "x". Write a whole number; the default is 3.',
+        "plugins.toml:15: [plugins.line.options] size: the environment variable FAKE_UNSET is not set. "
+        "Set it: export FAKE_UNSET=...",
+        'plugins.toml:17: [plugins.here.options] size: found "x". Write a whole number; the default is 3.',
         '--set population.domain=flatlend: no domain named "flatlend". Did you mean "flatland"?',
     ]
 

@@ -199,7 +199,29 @@ def test_a_run_is_given_every_option_with_its_value_and_no_secret(tmp_path: Path
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins/my_plugin.py").write_text(MINE)
     [again] = discovery.load(config.load(tmp_path / "run.toml"))
-    assert again.options == plugins[0].options
+    assert again.options.model_dump() == plugins[0].options.model_dump()
+
+
+def test_a_secret_that_a_plugin_copies_or_hides_is_not_written_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_TOKEN", "hunter2")
+    copying = """
+from pydantic import SecretStr, model_validator
+class Options(aiga.Options):
+    token: SecretStr
+    copy_of_it: str = ""
+    @model_validator(mode="before")
+    @classmethod
+    def _copy(cls, data):
+        return {**data, "copy_of_it": data["token"]}
+Mine.Options = Options
+"""
+    loaded = made(tmp_path, MINE + copying, 'plugins.mine.options={ token = { env = "FAKE_TOKEN" } }')
+    sources = discovery.find(loaded)
+    plugins = discovery.load(loaded, sources)
+    secret = {"env": "FAKE_TOKEN"}
+    options: Any = plugins[0].options
+    assert options.token.get_secret_value() == "hunter2"
+    assert discovery.resolve(loaded, sources, plugins).plugins["mine"].options == {"token": secret, "copy_of_it": secret}
 
 
 def test_two_plugins_that_register_one_name_are_both_named() -> None:

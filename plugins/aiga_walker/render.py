@@ -1,0 +1,48 @@
+"""What the walker's plugin draws: courses as strips, a life as a strip, a life as an animation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiga import Subject, Trajectory
+from aiga_walker.draw import Pose, Scene, strip
+from aiga_walker.lives import grounds
+
+STRIDE: Final = 3  # steps a frame: 17 frames a second
+MOST_FRAMES: Final = 300  # longer lives are shown in larger strides, so that an animation stays under 100 MB
+
+
+def render(subject: Subject) -> Any:
+    """Draws ``subject``; None where it is not a walker's, or a trajectory is missing."""
+    if not subject.envs.batches or any(batch.kind.component != "walker" for batch in subject.envs.batches):
+        return None
+    if subject.what == "environments":
+        return [strip(terrain, caption=subject.caption) for terrain in grounds(subject.envs)]
+    if subject.trajectory is None or "poses" not in subject.trajectory.extras:
+        return None
+    terrain = grounds(subject.envs)[0]
+    poses = poses_of(subject.trajectory)
+    if subject.what == "lifetime":
+        return strip(terrain, poses, width=1600, height=240, caption=subject.caption)
+    if subject.what == "animation":
+        return _animation(Scene(terrain), poses, subject.caption)
+    return None
+
+
+def poses_of(trajectory: Trajectory, row: int = 0) -> list[Pose]:
+    """The poses of one row, up to the end of its life."""
+    done = trajectory.done[:, row]
+    length = int(done.to(int).argmax()) + 1 if done.any() else len(done)  # type: ignore[call-overload]
+    poses: list[Pose] = trajectory.extras["poses"][:length, row].tolist()
+    return poses
+
+
+def _animation(scene: Scene, poses: list[Pose], caption: str) -> NDArray[np.uint8]:
+    stride = max(STRIDE, math.ceil(len(poses) / MOST_FRAMES))
+    # The end of a life is what one waits for: the last frame is always there.
+    chosen = [*poses[:-1:stride], *poses[-1:]]
+    return np.stack([scene.frame(pose, caption) for pose in chosen])

@@ -1,0 +1,42 @@
+"""No pickle anywhere in the core: neither imported, nor reached through torch, numpy or pandas."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import aiga
+
+CORE = Path(aiga.__file__).parent
+FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+FORBIDDEN_CALLS = {("torch", "load"), ("torch", "save"), ("pd", "read_pickle"), ("np", "load"), ("numpy", "load")}
+
+
+def offences(source: str) -> list[str]:
+    found: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.split(".")[0] in FORBIDDEN_MODULES]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            root = node.module.split(".")[0]
+            found += [node.module] if root in FORBIDDEN_MODULES else []
+            found += [f"{root}.{a.name}" for a in node.names if (root, a.name) in FORBIDDEN_CALLS]
+        elif isinstance(node, ast.Call):
+            call = node.func
+            if isinstance(call, ast.Attribute) and isinstance(call.value, ast.Name):
+                found += [f"{call.value.id}.{call.attr}"] if (call.value.id, call.attr) in FORBIDDEN_CALLS else []
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda p: str(p.relative_to(CORE)))
+def test_no_file_of_the_core_can_unpickle(path: Path) -> None:
+    assert offences(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "source", ["import pickle", "from pickle import loads", "import torch\ntorch.load('x')", "from torch import load"]
+)
+def test_the_search_for_pickle_finds_it(source: str) -> None:
+    assert offences(source)
