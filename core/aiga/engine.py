@@ -222,7 +222,7 @@ class Engine:
         w = self.w
         with self.meter.timed("core", "journal"):
             operations: list[tuple[str, Mapping[str, Any]]] = [("times", {"seconds": round(time.perf_counter() - begun, 6)})]
-            operations += [("worker", loss) for loss in _drained(w.executor)]
+            operations += [(str(loss.pop("what", "worker")), loss) for loss in _drained(w.executor)]
             for failure in w.host.failures:
                 what = "is disabled from here on" if failure.disabled else "ends the run"
                 text = f"plugin {failure.plugin!r} raised in {failure.hook}, iteration {failure.iteration}, and {what}: {failure.error!r}"

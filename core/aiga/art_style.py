@@ -1,0 +1,57 @@
+"""How aiga's posters look: colours, sizes of type, and how a figure becomes a file."""
+
+from __future__ import annotations
+
+import io
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from aiga.durable import storage, write_atomic
+
+INK, SLATE, MIST, RULE = "#1f2933", "#66727f", "#b4bdc7", "#e6eaee"
+SOLVED, MOVED = "#12806a", "#d9742b"  # told apart by every kind of colour vision
+DPI = 150
+
+
+def style() -> AbstractContextManager[None]:
+    """Type and lines for everything drawn within it, whatever the user's own matplotlib settings are."""
+    import matplotlib
+
+    settings: dict[str, Any] = {
+        **matplotlib.rcParamsDefault,
+        "font.family": "DejaVu Sans",
+        "font.size": 8.5,
+        "text.color": INK,
+        "axes.edgecolor": RULE,
+        "axes.labelcolor": SLATE,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "xtick.color": MIST,
+        "xtick.labelcolor": SLATE,
+        "ytick.color": MIST,
+        "ytick.labelcolor": SLATE,
+        "lines.solid_capstyle": "butt",
+    }
+    # The default of `backend` is a question, not an answer, and asking it would load a window system.
+    settings.pop("backend", None)
+    return matplotlib.rc_context(settings)
+
+
+def save(figure: Any, path: Path) -> Path:
+    """Writes ``figure`` as a PNG, whole or not at all.
+
+    Raises:
+        StorageError: if it cannot be written.
+    """
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=DPI, facecolor="white")
+    with storage(path, "writing the picture"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, content.getvalue())
+    return path
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: "1 niche", "2,400 niches"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
