@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from aiga.components import Domain as Domain
     from aiga.components import Executor as Executor
     from aiga.components import Lab as Lab
+    from aiga.components import Logger as Logger
     from aiga.components import Meter as Meter
     from aiga.components import Network as Network
     from aiga.components import Optimiser as Optimiser
     from aiga.components import Output as Output
     from aiga.components import Percept as Percept
     from aiga.components import Registry as Registry
+    from aiga.components import Screen as Screen
     from aiga.components import Screened as Screened
     from aiga.components import Space as Space
     from aiga.data import Batch as Batch
@@ -30,11 +32,12 @@ if TYPE_CHECKING:
     from aiga.data import Status as Status
     from aiga.data import Trajectory as Trajectory
     from aiga.data import Verdict as Verdict
+    from aiga.engine import Progress as Progress
+    from aiga.engine import Watcher as Watcher
     from aiga.errors import AigaError as AigaError
     from aiga.errors import InputError as InputError
     from aiga.errors import PluginError as PluginError
     from aiga.errors import StorageError as StorageError
-    from aiga.experiment import Run as Run
     from aiga.experiment import open as open
     from aiga.experiment import resume as resume
     from aiga.experiment import run as run
@@ -43,16 +46,21 @@ if TYPE_CHECKING:
     from aiga.hooks import Subject as Subject
     from aiga.hooks import wrapper as wrapper
     from aiga.niches import Niches as Niches
+    from aiga.runs import Run as Run
+    from aiga.runs import Stone as Stone
     from aiga.streams import Stream as Stream
 
 # Every public name and where it lives; importing aiga loads none of them, so that `aiga --help` need not wait for torch.
 _HOME = {
-    "components": "Archive Cost Domain Executor Lab Meter Network Optimiser Output Percept Registry Screened Space",
+    "components": "Archive Cost Domain Executor Lab Logger Meter Network Optimiser Output Percept Registry Screen Screened "
+    "Space",
     "data": "Batch Event Kind Noise Offers Pairs Population Scores Status Trajectory Verdict",
+    "engine": "Progress Watcher",
     "errors": "AigaError InputError PluginError StorageError",
-    "experiment": "Run open resume run",
+    "experiment": "open resume run",
     "hooks": "Options Plugin Subject wrapper",
     "niches": "Niches",
+    "runs": "Run Stone",
     "streams": "Stream",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from aiga.art_annecs import annecs_figure
+from aiga.art_layout import choose
+from aiga.art_phylogeny import phylogeny_figure
+from aiga.art_pictures import pictures
+from aiga.art_story import read
+from aiga.art_style import save, style
 from aiga.rundir import RunDirectory
 from aiga.runs import Run
 
@@ -20,18 +26,12 @@ def draw(path: Path) -> list[Path]:
         InputError: if there is no run.
         StorageError: if it cannot be read, or the pictures cannot be written.
     """
-    from aiga.art_annecs import annecs_figure
-    from aiga.art_phylogeny import choose, phylogeny_figure
-    from aiga.art_pictures import pictures
-    from aiga.art_story import read
-    from aiga.art_style import save, style
-
     run = Run(RunDirectory.open(Path(path)))
     with run.reading() as journal:
         story, frame = read(journal), journal.annecs()
         shown = choose(story)
         drawn = pictures(run, journal, shown)
     with style():
-        phylogeny = save(phylogeny_figure(run.name, story, shown, drawn), run.folder.art / "phylogeny.png")
-        annecs = save(annecs_figure(run.name, frame, story), run.folder.art / "annecs.png")
+        phylogeny = save(phylogeny_figure(run.folder.name, story, shown, drawn), run.folder.art / "phylogeny.png")
+        annecs = save(annecs_figure(run.folder.name, frame, story), run.folder.art / "annecs.png")
     return [phylogeny, annecs]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from aiga.art_story import Story
 from aiga.art_style import INK, MOVED, RULE, SLATE, SOLVED, count
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Numbers = NDArray[Any]
 _SIZE = (9.6, 6.4)
 _LEFT, _RIGHT = 0.07, 0.80
 
@@ -39,12 +43,14 @@ def annecs_figure(name: str, frame: pd.DataFrame, story: Story) -> Any:
         checked = frame["annecs"].to_numpy(dtype=float)
         curves.append((checked, "of them, new to every\nagent that ever was", {"color": INK, "linewidth": 1.3}))
     if at_birth.any():
-        curves.append((at_birth, "solved at birth,\ncounted apart", {"color": SLATE, "linewidth": 1.2, "linestyle": (0, (1.5, 1.8))}))
-    _curves(main, x, curves)
+        curves.append(
+            (at_birth, "solved at birth,\ncounted apart", {"color": SLATE, "linewidth": 1.2, "linestyle": (0, (1.5, 1.8))})
+        )
+    _curves(main, x, curves, bins=5)
     births = [life.born for life in story.lives.values()]
     moves = [move.iteration for move in story.moves]
-    _curves(lower[0], x, [(_accumulated(births, x), "environments\nadmitted", {"color": SLATE, "linewidth": 1.5})])
-    _curves(lower[1], x, [(_accumulated(moves, x), "transfers accepted", {"color": MOVED, "linewidth": 1.5})])
+    _curves(lower[0], x, [(_accumulated(births, x), "environments\nadmitted", {"color": SLATE, "linewidth": 1.5})], bins=2)
+    _curves(lower[1], x, [(_accumulated(moves, x), "transfers accepted", {"color": MOVED, "linewidth": 1.5})], bins=2)
     main.tick_params(labelbottom=False)
     lower[0].tick_params(labelbottom=False)
     lower[1].set_xlabel("iteration")
@@ -52,11 +58,11 @@ def annecs_figure(name: str, frame: pd.DataFrame, story: Story) -> Any:
     return figure
 
 
-def _accumulated(iterations: list[int], x: np.ndarray) -> np.ndarray:
+def _accumulated(iterations: list[int], x: Numbers) -> Numbers:
     return np.searchsorted(np.sort(np.array(iterations, dtype=np.int64)), x, side="right").astype(float)
 
 
-def _curves(axes: Any, x: np.ndarray, curves: list[tuple[np.ndarray, str, dict[str, Any]]]) -> None:
+def _curves(axes: Any, x: Numbers, curves: list[tuple[Numbers, str, dict[str, Any]]], bins: int) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     top = max([1.0, *(float(y[-1]) for y, _, _ in curves if len(y))])
@@ -64,7 +70,7 @@ def _curves(axes: Any, x: np.ndarray, curves: list[tuple[np.ndarray, str, dict[s
         axes.step(x, y, where="post", clip_on=False, **line)
     axes.set_ylim(0, top * 1.08)
     _name(axes, [(float(y[-1]), label, line["color"]) for y, label, line in curves if len(y)], top)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5 if top > 5 else 3, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=bins, integer=True))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -88,6 +94,7 @@ def _name(axes: Any, ends: list[tuple[float, str, str]], top: float) -> None:
 
 
 def _title(figure: Any, name: str, story: Story, solved: int) -> None:
-    figure.text(_LEFT, 0.945, "Environments created and later solved", fontsize=15, weight="bold", va="center")
-    words = f"{name}:  ANNECS {solved:,} after {count(story.iterations, 'iteration')}, of {count(len(story.lives), 'environment')} admitted"
+    figure.text(_LEFT, 0.945, "Environments created and later solved (ANNECS)", fontsize=15, weight="bold", va="center")
+    admitted, iterations = count(len(story.lives), "environment"), count(story.iterations, "iteration")
+    words = f"{name}:  {solved:,} of {admitted} admitted in {iterations}"
     figure.text(_LEFT, 0.895, words, fontsize=9, color=SLATE, va="center")

@@ -32,7 +32,7 @@ def pictures(run: Run, journal: Journal, ids: Sequence[int]) -> dict[int, Pictur
     try:
         made = experiment.assemble(run.config)
         stones = Stones(run.folder.stones, journal)
-        found, rows = stones.read(torch.tensor(list(ids), dtype=torch.int64))
+        found, _ = stones.read(torch.tensor(list(ids), dtype=torch.int64))
     except (AigaError, KeyError):
         return {}
     workspace = _workspace(run, made, stones, journal.iteration or 0)

@@ -105,7 +105,8 @@ def read(journal: Journal) -> Story:
 
 
 def _rows(journal: Journal, type: str) -> list[dict[str, Any]]:
-    return journal.frame(type).to_dict("records")
+    rows: list[dict[str, Any]] = journal.frame(type).to_dict("records")
+    return rows
 
 
 def _arrivals(accepted: Iterable[dict[str, Any]], home: Mapping[int, int]) -> dict[int, list[tuple[int, int]]]:

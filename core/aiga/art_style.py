@@ -9,7 +9,7 @@ from typing import Any
 
 from aiga.durable import storage, write_atomic
 
-INK, SLATE, MIST, RULE = "#1f2933", "#66727f", "#b4bdc7", "#e6eaee"
+INK, SLATE, HAZE, MIST, RULE = "#1f2933", "#5f6b78", "#87929e", "#adb7c1", "#e6eaee"  # dark to light
 SOLVED, MOVED = "#12806a", "#d9742b"  # told apart by every kind of colour vision
 DPI = 150
 
@@ -18,8 +18,8 @@ def style() -> AbstractContextManager[None]:
     """Type and lines for everything drawn within it, whatever the user's own matplotlib settings are."""
     import matplotlib
 
-    settings: dict[str, Any] = {
-        **matplotlib.rcParamsDefault,
+    settings: Any = dict(matplotlib.rcParamsDefault)
+    settings |= {
         "font.family": "DejaVu Sans",
         "font.size": 8.5,
         "text.color": INK,

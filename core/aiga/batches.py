@@ -222,6 +222,14 @@ class Population:
         pieces = torch.split(rows, counts.tolist())
         return Population(tuple(self.batches[b].take(p - starts[b]) for b, p in zip(runs.tolist(), pieces, strict=True)))
 
+    def merged(self) -> tuple[Population, Tensor]:
+        """The same rows, explicit and one batch a kind, and ``[N]`` int64: where each row went."""
+        joined, (where,) = Population.join(Population(tuple(batch.explicit() for batch in self.batches)))
+        return joined, where
+
+    def to(self, device: torch.device | str) -> Population:
+        return Population(tuple(batch.to(device) for batch in self.batches))
+
     @staticmethod
     def join(*populations: Population) -> tuple[Population, list[Tensor]]:
         """One population of all rows, explicit batches of one kind merged.

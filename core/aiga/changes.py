@@ -12,19 +12,22 @@ from aiga.lab import Workspace
 from aiga.niches import HISTORY, Niches
 
 
-def snapshot(w: Workspace, agents: Population) -> Population:
-    """The same agents, explicit, under new ids, remembered as stepping stones."""
-    agents = Population(tuple(batch.explicit() for batch in agents.batches))
-    return agents.with_ids(w.lab("core").remember(agents))
+def snapshot(w: Workspace, agents: Population, rows: Tensor) -> tuple[Population, Tensor]:
+    """These rows as agents of niches: explicit, one batch a kind, on the run's device, remembered under new ids.
+
+    Returns:
+        The population, and ``[len(rows)]`` int64: where each wanted row went.
+    """
+    taken, went = agents.take(rows)
+    agents, where = taken.merged()
+    agents = agents.with_ids(w.lab("core").remember(agents)).to(w.device)
+    return agents, where[went]
 
 
 def snapshot_niches(w: Workspace, rows: Tensor) -> None:
     """Gives the agents of these niches new ids and remembers them."""
-    if not len(rows):
-        return
     niches = w.niches
-    agents, where = niches.agents.take(niches.agent[rows])
-    agents = snapshot(w, agents)
+    agents, where = snapshot(w, niches.agents, niches.agent[rows])
     ids = niches.agents.ids.clone()
     ids[niches.agent[rows]] = agents.ids[where]
     w.niches = replace(niches, agents=niches.agents.with_ids(ids))
@@ -43,8 +46,7 @@ def settle(w: Workspace, pairs: Pairs, keys: Tensor, score: Tensor) -> None:
         return
     count = len(pairs)
     envs, env = pairs.envs.take(pairs.env)
-    agents, agent = pairs.agents.take(pairs.agent)
-    agents = snapshot(w, agents)
+    agents, agent = snapshot(w, pairs.agents, pairs.agent)
     fresh = unknown(w, pairs)
     described = [w.domain.describe(batch).double().cpu() for batch in fresh.batches]
     w.archive.add_environments(w.iteration, fresh, torch.cat(described) if described else torch.empty(0, 0))
@@ -53,7 +55,7 @@ def settle(w: Workspace, pairs: Pairs, keys: Tensor, score: Tensor) -> None:
     born = torch.full((count,), w.iteration, dtype=torch.int64)
     solved = torch.zeros(count, dtype=torch.bool)
     new = Niches(keys, env, agent, born, score, history, solved, envs, agents, w.start(agents))
-    w.niches = Niches.join(w.niches, new) if len(w.niches) else new
+    w.niches = Niches.join(w.niches, new)
 
 
 def unknown(w: Workspace, pairs: Pairs) -> Population:
@@ -75,27 +77,31 @@ def offers_to_homes(niches: Niches, pairs: Pairs) -> Offers:
     return Offers(pairs.agents, pairs.agent[row], niches.key[niche], pairs.take(row).operator, nothing)
 
 
-def remove(w: Workspace, rows: Tensor) -> None:
-    """Takes these niches away; their agents are remembered as they were."""
-    if len(rows):
-        snapshot_niches(w, rows)
-        stay = torch.ones(len(w.niches), dtype=torch.bool)
-        stay[rows] = False
-        w.niches = w.niches.take(torch.nonzero(stay).flatten())
+def remove(w: Workspace, rows: Tensor) -> Tensor:
+    """Takes these niches away; their agents are remembered as they were, under the ids returned, one a row."""
+    snapshot_niches(w, rows)
+    agents = w.niches.agent_ids[rows]
+    stay = torch.ones(len(w.niches), dtype=torch.bool)
+    stay[rows] = False
+    w.niches = w.niches.take(torch.nonzero(stay).flatten())
+    return agents
 
 
-def replace_agents(w: Workspace, rows: Tensor, agents: Population, agent: Tensor, score: Tensor) -> None:
-    """Puts other agents, already snapshot, into these niches, with a fresh optimiser state.
+def replace_agents(w: Workspace, rows: Tensor, agents: Population, agent: Tensor, score: Tensor) -> Tensor:
+    """Puts other agents into these niches, remembered under new ids, with a fresh optimiser state.
 
     Args:
         w: the workspace.
-        rows: ``[K]`` int64, the niches.
-        agents, agent: the newcomers, and ``[K]`` int64 which of them each niche gets.
+        rows: ``[K]`` int64, the niches, each once.
+        agents, agent: a population, and ``[K]`` int64 which of its rows each niche gets.
         score: ``[K]`` float64, theirs in their new homes.
+
+    Returns:
+        ``[K]`` int64 ids of the newcomers.
     """
     niches = w.niches
     order = torch.arange(len(niches))
-    newcomers, where = agents.take(agent)
+    newcomers, where = snapshot(w, agents, agent)
     envs, env = niches.envs.take(niches.env[rows])
     picked = {n: getattr(niches, n)[rows] for n in ("key", "born", "history", "solved")}
     moved = Niches(
@@ -104,6 +110,6 @@ def replace_agents(w: Workspace, rows: Tensor, agents: Population, agent: Tensor
     moved = replace(moved, history=torch.cat([score[:, None], moved.history[:, 1:]], dim=1))
     stay = torch.ones(len(niches), dtype=torch.bool)
     stay[rows] = False
-    mixed = Niches.join(niches.take(order[stay]), moved) if bool(stay.any()) else moved
     was = torch.cat([order[stay], rows])
-    w.niches = mixed.take(torch.argsort(was))
+    w.niches = Niches.join(niches.take(order[stay]), moved).take(torch.argsort(was))
+    return newcomers.ids[where]

@@ -191,10 +191,8 @@ class Journal:
 
         Null becomes NaN in numeric columns and None in others; infinities are numbers again.
         """
-        rows = [
-            {"id": row, "iteration": iteration, "type": kind, **json.loads(data)}
-            for row, iteration, kind, data, _ in self._pages(0, type)
-        ]
+        found = (row[:4] for row in self._pages(0)) if type is None else self._of_type(type)
+        rows = [{"id": r, "iteration": iteration, "type": kind, **json.loads(data)} for r, iteration, kind, data in found]
         return table(rows, ("id", "iteration", "type"))
 
     def operations(self, type: str | None = None) -> pd.DataFrame:
@@ -258,14 +256,22 @@ class Journal:
             raise KeyError(name)
         return Segment(*found[0])
 
-    def _pages(self, since: int, type: str | None = None) -> Iterator[tuple[int, int, str, str, float | None]]:
-        where = "" if type is None else "AND s.type = ?"
+    def _pages(self, since: int) -> Iterator[tuple[int, int, str, str, float | None]]:
         query = f"""SELECT s.id, s.iteration, s.type, s.data, i.time
                     FROM search AS s LEFT JOIN iterations AS i USING (iteration)
-                    WHERE s.id > ? {where} ORDER BY s.id LIMIT {PAGE}"""
-        while page := self._select(query, (since,) if type is None else (since, type)):
+                    WHERE s.id > ? ORDER BY s.id LIMIT {PAGE}"""
+        while page := self._select(query, (since,)):
             yield from page
             since = page[-1][0]
+
+    def _of_type(self, type: str) -> Iterator[tuple[int, int, str, str]]:
+        # In the order of the index, which is that of the ids, so that no page needs a sort.
+        query = f"""SELECT id, iteration, type, data FROM search
+                    WHERE type = ? AND (iteration, id) > (?, ?) ORDER BY iteration, id LIMIT {PAGE}"""
+        place = (-(2**63), 0)
+        while page := self._select(query, (type, *place)):
+            yield from page
+            place = page[-1][1], page[-1][0]
 
     def _select(self, query: str, arguments: Sequence[Any] = ()) -> list[Any]:
         with self._guarded("reading it"):

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from aiga.changes import offers_to_homes, remove, replace_agents, settle, snapshot, snapshot_niches
+from aiga.changes import offers_to_homes, remove, replace_agents, settle, snapshot_niches
 from aiga.data import NOBODY, Event, Offers, Pairs, Scores, Verdict
 from aiga.errors import PluginError
 from aiga.lab import Workspace
@@ -107,9 +107,7 @@ def admit(w: Workspace, rules: Rules, proposals: Pairs, scores: Scores, verdict:
     replaced = torch.isin(w.niches.key[gone], keys)
     count = len(w.niches) - len(gone)
     settled = {name: getattr(w.niches, name)[gone].tolist() for name in ("key", "env_ids", "score")}
-    remembered = len(w.archive.agent_ids)
-    remove(w, gone)
-    agents = w.archive.agent_ids[remembered:].tolist()
+    agents = remove(w, gone).tolist()
     settle(w, chosen, keys, scores.fitness[rows].cpu())
     columns = lineage(w, chosen, [rules.owner] * len(rows))
     columns |= {"niche": keys.tolist(), "agent": w.niches.agent_ids[count:].tolist(), "score": w.niches.score[count:].tolist()}
@@ -162,12 +160,8 @@ def transfer(w: Workspace, rules: Rules, waiting: Pairs) -> None:
     columns |= {"operator": offers.operator, "claimed": offers.claimed.tolist(), "score": fitness.tolist()}
     columns |= {"resident_score": resident.tolist(), "accepted": accepted.tolist()}
     wins = audit(w, rules, both, rows, len(offers))
-    newcomers, where = offers.agents.take(offers.agent[rows])
-    newcomers = snapshot(w, newcomers)
     ids = torch.full((len(offers),), NOBODY)
-    ids[rows] = newcomers.ids[where]
-    if len(rows):
-        replace_agents(w, niche[rows], newcomers, where, fitness[rows].cpu())
+    ids[rows] = replace_agents(w, niche[rows], offers.agents, offers.agent[rows], fitness.cpu()[rows])
     columns |= {"agent": ids.tolist(), "still_wins": [wins.get(row) for row in range(len(offers))]}
     emit(w, "transferred", {**columns, "episodes": [rules.episodes] * len(offers), "purpose": ["transfer"] * len(offers)})
 

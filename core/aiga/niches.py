@@ -24,6 +24,8 @@ class Niches:
         history: ``[N, 5]`` float64, the latest first, NaN where there is none.
         solved: ``[N]`` bool: confirmed above the domain's ``solved``.
         state: optimiser state by hash of the agents' kind, rows aligned with that kind's batch of ``agents``.
+
+    ``agents`` are explicit, one batch a kind, and each of them lives in exactly one niche.
     """
 
     key: Tensor
@@ -101,7 +103,7 @@ class Niches:
         for part in (one.state, other.state):
             for kind, leaves in part.items():
                 held = state.get(kind)
-                state[kind] = leaves if held is None else {n: torch.cat([held[n], leaves[n]]) for n in held}
+                state[kind] = leaves if held is None else {n: torch.cat([held[n], leaves[n].to(held[n].device)]) for n in held}
         cat = {n: torch.cat([getattr(one, n), getattr(other, n)]) for n in ("key", "born", "score", "history", "solved")}
         return Niches(
             env=torch.cat([env_one[one.env], env_other[other.env]]),

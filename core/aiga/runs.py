@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from aiga import checkpoint
 from aiga import config as configs
 from aiga.config import Config
 from aiga.data import Population
-from aiga.errors import InputError
+from aiga.errors import InputError, StorageError
 from aiga.journal import Journal
+from aiga.niches import Niches
 from aiga.rundir import RunDirectory
 from aiga.stones import Stones
 
@@ -113,6 +115,19 @@ class Run:
             return pd.DataFrame()
         columns = ["agent", "iteration", "type", "env", "score", "operator", "from"]
         return pd.concat(rows).reindex(columns=columns).sort_values("agent").set_index("agent")
+
+    @property
+    def niches(self) -> Niches:
+        """The active niches with their agents and optimiser state, as the newest checkpoint has them, on the host.
+
+        Raises:
+            StorageError: if no checkpoint verifies.
+        """
+        newest, complaints = checkpoint.newest(self.folder.checkpoints)
+        if newest is None:
+            raise StorageError("\n".join([f"{self.path}: no checkpoint verifies", *complaints]))
+        niches: Niches = newest.tree["search"]["niches"]
+        return niches
 
     def stone(self, id: int) -> Stone:
         """A stepping stone by its id alone.

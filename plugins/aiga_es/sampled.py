@@ -10,7 +10,7 @@ from torch import Tensor
 from aiga_es.draws import Draws
 from aiga_es.evolution import Columns
 
-_NUMBERS = 2**23  # float64 numbers of perturbed agents held at a time: 64 MiB
+_NUMBERS = 2**22  # float64 numbers of perturbed agents held at a time: 32 MiB
 
 Tell = Callable[[Tensor, Tensor, Tensor, Columns], tuple[Tensor, Columns]]
 

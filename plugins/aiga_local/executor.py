@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from aiga.components import Domain, Registry
-from aiga.data import Pairs, Scores, Status
+from aiga.data import Pairs, Population, Scores, Status, Trajectory
 from aiga.errors import Abandoned
 from aiga_local.blocks import Span, Work, explain, failed, live
 from aiga_local.gather import gather
+from aiga_local.padding import PaddedNetwork
 from aiga_local.pool import Pool
 
 
@@ -80,6 +81,37 @@ class LocalExecutor:
                 return gather(work, self._here(work, where.parallelism))
             spans = work.spans(self._block)
             return gather(work, list(zip(spans, self._crew().live(work, spans, self._block, self._stop), strict=True)))
+
+    def record(self, domain: str, pairs: Pairs, seeds: Tensor) -> tuple[Scores, Trajectory]:
+        """Lives every pair once and keeps the lifetimes: the very ones that :meth:`run` scores on these seeds.
+
+        Always in this process, in one block padded as those of :meth:`run` are.
+
+        Args:
+            domain: name of the domain.
+            pairs: environments of one kind with agents of one kind, at most one block of them.
+            seeds: ``[P]`` int64.
+
+        Raises:
+            ValueError: for pairs of several kinds, none, or more than a block.
+            Exception: whatever the domain or the network raises.
+        """
+        where: Domain = self._registry.get("domain", domain)
+        serial = where.parallelism == "serial"
+        device = self._device if where.parallelism == "device" else torch.device("cpu")
+        rows = self._block if serial else self._device_block
+        work = Work.of(domain, pairs, seeds[:, None])
+        if len(work.spans(rows)) != 1:
+            raise ValueError(f"pairs of one kind and at most {rows} of them can be recorded; found {len(pairs)}")
+        given, lives = work.block((0, len(pairs)))
+        envs, (env,) = Population.join(Population(tuple(batch.to(device) for batch in given.envs.batches)))
+        agents, (agent,) = Population.join(Population(tuple(batch.to(device).explicit() for batch in given.agents.batches)))
+        network = PaddedNetwork(self._registry.get("network", agents.batches[0].kind.component), rows)
+        with _threads(1 if serial else self._threads):
+            made = where.live(Pairs.of(envs, agents, env[given.env], agent[given.agent]), network, lives, record=True)
+        if not isinstance(made, tuple):
+            raise ValueError(f"the domain {domain!r} answered no lifetimes when asked to record them")
+        return made
 
     def drain_losses(self) -> list[dict[str, Any]]:
         """What was lost since this was last asked."""

@@ -76,6 +76,8 @@ class CourseWalker(BipedalWalker):
 
     def __init__(self, lidar: Lidar = "nearest") -> None:
         super().__init__()
+        # What CreateStaticBody would make anew for each of some 200 bodies.
+        self._box, self._edge = (Box2D.b2BodyDef(type=Box2D.b2_staticBody, fixtures=f) for f in (self.fd_polygon, self.fd_edge))
         self._rays = [(_NearestRay if lidar == "nearest" else _FirstRay)() for _ in range(10)]
 
     # Gymnasium's own step, looking up NumPy's functions in other globals.
@@ -124,14 +126,13 @@ class CourseWalker(BipedalWalker):
 
     def _generate_terrain(self, hardcore: bool) -> None:
         """Builds the course, box by box and edge by edge, in the order of Gymnasium's own generator."""
-        create, box, edge = self.world.CreateStaticBody, self.fd_polygon.shape, self.fd_edge.shape
+        create, box, edge = self.world.CreateBody, self.fd_polygon.shape, self.fd_edge.shape
         for corners in self.course.boxes:
             box.vertices = corners
-            create(fixtures=self.fd_polygon)
-        line = self.course.line
-        for ends in pairwise(line):
+            create(self._box)
+        for ends in pairwise(self.course.line):
             edge.vertices = ends
-            create(fixtures=self.fd_edge)
+            create(self._edge)
 
     def _generate_clouds(self) -> None:
         """None: they would cost time and draws."""

@@ -35,7 +35,7 @@ class WalkerEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         aiga.InputError: for an unknown name, or a genome that is not one.
     """
 
-    metadata = {  # noqa: RUF012"render_modes": ["rgb_array"], "render_fps": bipedal_walker.FPS}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": bipedal_walker.FPS}  # noqa: RUF012
 
     def __init__(
         self, course: str | Mapping[str, Any] = "flat", lidar: Lidar = "nearest", render_mode: str | None = None

@@ -59,7 +59,7 @@ class WalkerVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         self._elapsed = [0] * num_envs
         self._over = np.zeros(num_envs, np.bool_)
 
-    @property
+    @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The random generator of each environment."""
         return tuple(env.np_random for env in self.envs)

@@ -178,7 +178,7 @@ def _begin(rows: _Rows, pairs: Pairs, seeds: Tensor, walkers: list[CourseWalker]
 
 
 def _step(rows: _Rows, walkers: list[CourseWalker], alive: list[int], actions: NDArray[np.float32]) -> None:
-    wrong: list[bool] = np.isnan(actions).any(axis=1).tolist()
+    wrong = np.logical_or.reduce(np.isnan(actions), axis=1)
     rows.reward[:] = 0.0
     for row in alive:
         if wrong[row]:

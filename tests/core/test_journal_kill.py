@@ -117,7 +117,7 @@ def test_a_reader_beside_a_writer_that_is_killed_never_sees_part_of_an_iteration
     nursery.start(0.05)
     nursery.told()
     nursery.start(1.0)
-    deadline, seen, grown = time.monotonic() + 30, 0, set()
+    deadline, grown = time.monotonic() + 30, set[int]()
     with Journal(tmp_path / "journal.db", readonly=True) as journal:
         while len(grown) < 20 and time.monotonic() < deadline:
             count = sum(journal.counts().values())

@@ -70,7 +70,12 @@ def test_the_default_folder_needs_no_option_to_resume(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("what", ["folder", "file", "dangling link"])
 def test_a_name_that_something_else_has_is_refused(tmp_path: Path, what: str) -> None:
     taken = tmp_path / "taken"
-    {"folder": taken.mkdir, "file": taken.touch, "dangling link": lambda: taken.symlink_to("nowhere")}[what]()
+    if what == "folder":
+        taken.mkdir()
+    elif what == "file":
+        taken.touch()
+    else:
+        taken.symlink_to("nowhere")
     with pytest.raises(InputError, match="not a run"):
         RunDirectory.create(tmp_path, "taken", FILES)
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]

@@ -1,4 +1,4 @@
-"""The verbs of ``aiga``: their arguments and their help; what each does lies in a module of its own, imported when it is called."""
+"""The verbs of ``aiga``: arguments and help. What each does lies in a module of its own, imported when it is called."""
 
 from __future__ import annotations
 

@@ -78,7 +78,9 @@ def _plugin(source: PluginSource) -> Finding:
     # Whatever a stranger's constructor or hook raises is what the doctor is there to tell.
     except ModuleNotFoundError as error:
         command = _install(error.name or "", source.distribution)
-        return Finding("plugin", source.name, False, f'needs the module "{error.name}", which is not installed. Install it: {command}')
+        return Finding(
+            "plugin", source.name, False, f'needs the module "{error.name}", which is not installed. Install it: {command}'
+        )
     except Exception as error:
         return Finding("plugin", source.name, False, f"raised {type(error).__name__} when it registered: {error}")
     brings = ", ".join(f"{entry.kind} {entry.name}" for entry in components.entries())
@@ -128,7 +130,9 @@ def _box2d() -> Finding:
         return Finding("box2d", "box2d and box2d-py", False, f"{why}. Keep one: {remedy}")
     if there == ["box2d-py"]:
         return Finding("box2d", "box2d-py", True, "the old name of box2d; box2d has wheels for newer versions of Python")
-    return Finding("box2d", "box2d", True, "installed alone" if there else "not installed; only domains with Box2D physics need it")
+    return Finding(
+        "box2d", "box2d", True, "installed alone" if there else "not installed; only domains with Box2D physics need it"
+    )
 
 
 def _torch() -> Finding:
@@ -137,4 +141,6 @@ def _torch() -> Finding:
     except ImportError as error:
         return Finding("torch", "torch", False, f"cannot be imported: {error}. Install it: pip install torch")
     devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return Finding("torch", "torch", True, f"{torch.__version__}; " + (f"CUDA: {', '.join(devices)}" if devices else "no CUDA device"))
+    return Finding(
+        "torch", "torch", True, f"{torch.__version__}; " + (f"CUDA: {', '.join(devices)}" if devices else "no CUDA device")
+    )

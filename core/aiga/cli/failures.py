@@ -24,7 +24,7 @@ class Defect(AigaError):
 
 
 def answering(verb: Callable[P, R]) -> Callable[P, R]:
-    """A verb whose failures become a message and an exit code: 2 for bad input, 1 for all else; a reader that left is no failure."""
+    """A verb whose failures become a message and an exit code: 2 for bad input, 1 for all else; a closed pipe is none."""
 
     @functools.wraps(verb)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""What every display of a running run keeps: the run's folder, the counts of the whole run, the best score of each environment."""
+"""What every display of a running run keeps: the counts of the whole run, and the best score of each environment."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from aiga import discovery
+from aiga.cli.screen import console
 from aiga.complaints import describe, did_you_mean
 from aiga.errors import AigaError, InputError
 from aiga.plugin_classes import PluginFault, PluginSource, check_class, import_class
@@ -98,7 +99,9 @@ def _source(name: str) -> PluginSource:
     found = [source for source in available if source.name == name]
     if len(found) > 1:
         origins = " and ".join(source.origin for source in found)
-        raise InputError(f"plugin {name}: two distributions bring it, {origins}. Remove one: pip uninstall {found[0].distribution}")
+        raise InputError(
+            f"plugin {name}: two distributions bring it, {origins}. Remove one: pip uninstall {found[0].distribution}"
+        )
     if not found:
         raise InputError(f"plugin {name}: no such plugin is installed. {did_you_mean(name, [s.name for s in available])}")
     return found[0]
@@ -137,7 +140,7 @@ def options(model: type[BaseModel]) -> list[dict[str, Any]]:
     for name, field in model.model_fields.items():
         shown = field.alias or name
         words = describe(schema.get("properties", {}).get(shown, {}), schema) or _type_words(field.annotation)
-        default = "required" if field.is_required() else _plain(field.get_default(call_default_factory=True))  # type: ignore[call-arg]
+        default = "required" if field.is_required() else _plain(field.get_default(call_default_factory=True))
         about = field.description or meanings.get(name, "")
         out.append({"name": shown, "type": words, "default": default, "about": about})
     return out
@@ -174,14 +177,12 @@ def _first_sentence(doc: str) -> str:
 
 
 def _print_table(columns: tuple[str, ...], rows: list[list[str]] | list[Mapping[str, str]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
     table = Table(box=None, padding=(0, 2), header_style="dim")
     for column in columns:
         table.add_column(column, no_wrap=column == "name", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+    console().print(table)

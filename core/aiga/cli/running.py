@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiga import config as configs
 from aiga import experiment
@@ -14,6 +13,7 @@ from aiga.cli.chronicle import Chronicle
 from aiga.cli.failures import defect
 from aiga.cli.places import command
 from aiga.cli.plain import Plain
+from aiga.cli.screen import interactive
 from aiga.config import Config
 from aiga.errors import AigaError
 from aiga.founding import check_initial_agent
@@ -38,7 +38,9 @@ def run(file: Path, name: str | None, settings: Sequence[str], runs: Path) -> No
     with _display(path) as display:
         if not taken:
             display.say(_opening(path, file, made))
-        _carry(path, lambda: experiment.run(config, name=path.name if name is None else name, runs=runs, watcher=display), display)
+        _carry(
+            path, lambda: experiment.run(config, name=path.name if name is None else name, runs=runs, watcher=display), display
+        )
 
 
 def resume(path: Path, minutes: float | None, settings: Sequence[str]) -> None:
@@ -52,7 +54,7 @@ def resume(path: Path, minutes: float | None, settings: Sequence[str]) -> None:
 
 
 def _display(path: Path) -> Plain | Display:
-    if not sys.stdout.isatty():
+    if not interactive():
         return Plain(path)
     from aiga.cli.live import Display
 
@@ -81,7 +83,15 @@ def _opening(path: Path, file: Path, made: experiment.Assembled) -> Iterator[str
     yield f"seed {config.run.seed}, on {made.device}, executor {config.run.executor}; {_limits(config)}"
     for plugin in made.plugins:
         if hasattr(plugin, "notice"):
-            yield from (f"{plugin.name}: {line}" for line in plugin.notice())
+            yield from _notice(plugin)
+
+
+def _notice(plugin: Any) -> list[str]:
+    try:
+        return [f"{plugin.name}: {line}" for line in plugin.notice()]
+    # Words about a run must not keep it from starting.
+    except Exception as error:
+        return [f"{plugin.name}: its notice cannot be shown: {type(error).__name__}: {error}"]
 
 
 def _limits(config: Config) -> str:
@@ -126,5 +136,5 @@ def _further(finished: Run, chronicle: Chronicle) -> list[str]:
     """What ``resume`` needs beyond a name where a limit on the whole run is reached."""
     stop = finished.config.run.stop
     done = {"iterations": chronicle.iteration, "evaluations": int(chronicle.summary.get("episodes", 0))}
-    reached = [(name, limit) for name in done if (limit := getattr(stop, name)) is not None and done[name] >= limit]
-    return [word for name, limit in reached for word in ("--set", f"run.stop.{name}={2 * limit}")]
+    reached = [name for name in done if (limit := getattr(stop, name)) is not None and done[name] >= limit]
+    return [word for name in reached for word in ("--set", f"run.stop.{name}={2 * done[name]}")]

@@ -1,4 +1,4 @@
-"""``aiga status``: how far a run is, from its journal, its newest checkpoint and its lock; the run may be going on meanwhile."""
+"""``aiga status``: how far a run is, from its journal, its newest checkpoint and its lock; it may be going on meanwhile."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import typer
 
 from aiga.cli.chronicle import Chronicle
 from aiga.cli.places import command
+from aiga.cli.screen import console
 from aiga.errors import InputError
 from aiga.journal import Journal
 from aiga.rundir import RunDirectory
@@ -101,11 +103,15 @@ def _saved(folder: Path) -> dict[str, Any]:
     niches = search["niches"]
     columns = (niches.key.tolist(), niches.env_ids.tolist(), niches.score.tolist())
     names = ("plugin", "purpose", "kind", "amount")
-    made = (folder / f"{newest.iteration:06d}" / checkpoint.MANIFEST).stat().st_mtime
+    try:
+        stamp = (folder / f"{newest.iteration:06d}" / checkpoint.MANIFEST).stat().st_mtime
+        made = datetime.fromtimestamp(stamp, UTC).isoformat(timespec="seconds")
+    except OSError:  # a newer one took its place meanwhile
+        made = None
     return {
         "scores": {(key, env): None if math.isnan(score) else score for key, env, score in zip(*columns, strict=True)},
         "meter": [dict(zip(names, row, strict=True)) for row in search["meter"]["counts"]],
-        "checkpoint": {"iteration": newest.iteration, "seconds_ago": round(max(0.0, time.time() - made), 1)},
+        "checkpoint": {"iteration": newest.iteration, "time": made},
     }
 
 
@@ -126,18 +132,15 @@ def show(path: Path, as_json: bool, watch: bool) -> None:
     if as_json:
         _repeat(watched, watch)
         return
-    from rich.console import Console
-
-    console = Console()
-    status = watched.look()
+    screen = console()
     if not watch:
-        console.print(render(status))
+        screen.print(render(watched.look()))
         return
-    if not console.is_terminal:
+    if not screen.is_terminal:
         raise InputError("--watch: needs a terminal. Leave it out, or add --json for a line every two seconds.")
     from rich.live import Live
 
-    with Live(render(status), console=console, auto_refresh=False) as live:
+    with Live(render(watched.look()), console=screen, auto_refresh=False) as live:
         try:
             while True:
                 time.sleep(SECONDS)
@@ -181,6 +184,13 @@ def render(status: Mapping[str, Any]) -> RenderableType:
     return Group(figures, "", niches, "", work)
 
 
+def _age(stamp: str | None) -> str:
+    if stamp is None:
+        return ""
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(stamp)).total_seconds()
+    return f", {max(0.0, seconds):,.0f} s ago"
+
+
 def _figures(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     path, transfers = Path(status["path"]), status["transfers"]
     if status["live"]:
@@ -188,12 +198,14 @@ def _figures(status: Mapping[str, Any]) -> list[tuple[str, str]]:
         state = f"running in process {process['pid']} on {process['host']}" if process["pid"] else "running"
     else:
         state = f"not running ({status['stopped'] or 'ended without saving'}); go on: {command('resume', path)}"
-    won = f", {transfers['still_winning']:,} of {transfers['audited']:,} still win on fresh seeds" if transfers["audited"] else ""
+    won = (
+        f", {transfers['still_winning']:,} of {transfers['audited']:,} still win on fresh seeds" if transfers["audited"] else ""
+    )
     annecs = f"{status['annecs_active']:,} (against active agents)"
     if status["annecs"] is not None:
         annecs += f", {status['annecs']:,} (against all that ever were)"
     saved = status["checkpoint"]
-    checkpoint = "none" if saved is None else f"iteration {saved['iteration']:,}, {saved['seconds_ago']:,.0f} s ago"
+    checkpoint = "none" if saved is None else f"iteration {saved['iteration']:,}{_age(saved['time'])}"
     return [
         ("run", str(path)),
         ("state", state),

@@ -1,8 +1,9 @@
-"""A whole search in one file, milliseconds an iteration: environments are numbers, agents are points that should come near them."""
+"""A whole search in one file, milliseconds an iteration: environments are places on a line, agents should come near."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -10,7 +11,7 @@ from torch import Tensor
 
 import aiga
 from aiga.components import Layout, Life, Registry, Structure
-from aiga.data import Leaves, State
+from aiga.data import NOBODY, Leaves, State
 from aiga.streams import combine
 
 
@@ -74,7 +75,7 @@ class Line:
 class Point:
     """A network of one number, which is also its answer."""
 
-    structure: Structure = {"version": 1}
+    structure: ClassVar[Structure] = {"version": 1}
 
     def build(self, structure: Structure, inputs: aiga.Space, outputs: aiga.Space) -> Layout:
         return {"at": (1,)}
@@ -133,7 +134,7 @@ class Toy(aiga.Plugin):
         parent, row = niches.envs.take(niches.env[-1:])
         children = lab.domain.mutate(lab.rng("mutate").rows(torch.tensor([lab.iteration])), parent.batches[0])
         pairs = aiga.Pairs.of(aiga.Population((children,)), niches.agents, row, niches.agent[-1:], "mutate")
-        return aiga.Pairs.of(pairs.envs, pairs.agents, pairs.env, pairs.agent, "mutate")
+        return replace(pairs, env_parents=torch.tensor([[int(niches.env_ids[-1]), NOBODY]]))
 
     def aiga_select(self, lab: aiga.Lab, pairs: aiga.Pairs, scores: aiga.Scores) -> aiga.Verdict:
         ids = pairs.envs.ids[pairs.env]
@@ -159,7 +160,9 @@ class Toy(aiga.Plugin):
             return None
         if subject.what == "lifetime":
             return self._picture(subject, len(subject.trajectory.done) - 1)
-        return torch.stack([torch.as_tensor(self._picture(subject, step)) for step in range(len(subject.trajectory.done))]).numpy()
+        return torch.stack(
+            [torch.as_tensor(self._picture(subject, step)) for step in range(len(subject.trajectory.done))]
+        ).numpy()
 
     def _picture(self, subject: aiga.Subject, step: int) -> Any:
         picture = torch.zeros(8, 16, 3, dtype=torch.uint8)

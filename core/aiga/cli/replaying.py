@@ -1,0 +1,113 @@
+"""``aiga replay``: the score of a stepping stone once more, and its lifetime as a picture or an animation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+
+from aiga.data import Population
+from aiga.durable import storage
+from aiga.errors import AigaError, InputError
+from aiga.hooks import Subject
+from aiga.replay import Replayed, draw, replay
+from aiga.rundir import RunDirectory
+from aiga.runs import Run
+
+PICTURE, ANIMATION = ".png", ".gif"
+FRAME = 60  # milliseconds a frame is shown
+
+
+def show(path: Path, id: int, out: Path | None) -> None:
+    """Replays a stepping stone, says whether the score is the same, and draws it where ``out`` is given.
+
+    Raises:
+        InputError: for a suffix that is neither .png nor .gif, a stone that is not there, or nothing to draw.
+        AigaError: if the score differs.
+    """
+    if out is not None:
+        _check(out)
+    run = Run(RunDirectory.open(path))
+    made = replay(run, id, record=out is not None)
+    subject = None if out is None else _subject(run, made, out)
+    typer.echo(_words(made))
+    if out is not None and subject is not None:
+        _save(run, subject, out)
+        typer.echo(f"written: {out}")
+    if not made.same:
+        raise AigaError(_apology(made))
+
+
+def _check(out: Path) -> None:
+    if out.suffix.lower() not in (PICTURE, ANIMATION):
+        found = f'found "{out.suffix}"' if out.suffix else "found no suffix"
+        raise InputError(f"--out {out}: {found}. Write a file that ends in .png for a picture, or in .gif for an animation.")
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}. Make it first, or name another.")
+    if out.is_dir():
+        raise InputError(f"--out {out}: a folder. Name a file in it.")
+
+
+def _words(made: Replayed) -> str:
+    stone = made.stone
+    if made.score is None:
+        return f"{stone.role} {stone.id}: of iteration {stone.iteration}; the run never scored it"
+    pair = f"environment {stone.env} with agent {stone.agent}"
+    where = f"iteration {stone.iteration}, {stone.purpose}, {stone.episodes} episode{'s' * (stone.episodes != 1)}"
+    verdict = "the same to the bit" if made.same else f"NOT the same: the journal has {stone.score!r}"
+    return f"{pair} ({where})\nscore {made.score!r}: {verdict}"
+
+
+def _apology(made: Replayed) -> str:
+    known = "; ".join(made.differences) or "machine, versions of Python and torch, and device are as they were"
+    remedy = "Compare the versions in plugins.lock with those of `aiga plugin list`"
+    return f"stepping stone {made.stone.id} does not score what it did ({known}). {remedy}."
+
+
+def _save(run: Run, subject: Subject, out: Path) -> None:
+    drawn = draw(run, subject)
+    if drawn is None:
+        domain = run.config.population.domain
+        raise InputError(f'--out {out}: no plugin of this run draws {subject.what} of the domain "{domain}".')
+    with storage(out, "writing the picture"):
+        _write(drawn[0] if subject.what == "environments" else drawn, out)
+
+
+def _subject(run: Run, made: Replayed, out: Path) -> Subject:
+    stone, animated = made.stone, out.suffix.lower() == ANIMATION
+    if made.lifetime is not None:
+        episode = f", episode 1 of {stone.episodes}: {made.lifetime.fitness:.1f}" if stone.episodes > 1 else ""
+        caption = f"{run.name}: environment {stone.env}, agent {stone.agent}, score {made.score:.1f}{episode}"
+        what = "animation" if animated else "lifetime"
+        return Subject(what, made.lifetime.envs, made.lifetime.trajectory, caption)
+    if animated:
+        remedy = f"Draw {out.with_suffix(PICTURE)} instead" if stone.role == "environment" else "Choose a stone that was scored"
+        raise InputError(
+            f"--out {out}: the run never scored {stone.role} {stone.id}, so there is no lifetime to show. {remedy}."
+        )
+    if stone.role != "environment":
+        raise InputError(
+            f"--out {out}: the run never scored agent {stone.id}, so there is nothing to draw. Choose an environment."
+        )
+    return Subject("environments", Population(stone.genome.batches), None, f"{run.name}: environment {stone.id}")
+
+
+def _write(drawn: Any, out: Path) -> None:
+    """Writes an ``[H, W, 3]`` or ``[T, H, W, 3]`` uint8 array, or a matplotlib figure."""
+    if hasattr(drawn, "savefig"):
+        drawn.savefig(out)
+        return
+    from PIL import Image
+
+    array = np.asarray(drawn)
+    if array.dtype != np.uint8 or array.ndim not in (3, 4):
+        raise AigaError(
+            f"{out}: the plugin drew {array.dtype} of shape {array.shape}; uint8 of [H, W, 3] or [T, H, W, 3] is needed"
+        )
+    frames = [Image.fromarray(frame) for frame in (array if array.ndim == 4 else array[None])]
+    if out.suffix.lower() == ANIMATION:
+        frames[0].save(out, save_all=True, append_images=frames[1:], duration=FRAME, loop=0)
+    else:
+        frames[-1].save(out)
