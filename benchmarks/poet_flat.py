@@ -173,7 +173,9 @@ def main() -> None:
             steps, score = curve.points[part * (len(curve.points) - 1) // 10]
             report.add_row(f"seed {seed}: curve at {steps / 1e6:.2f} M steps", score, "")
     means = [mean for mean, _, _ in judged]
-    report.add_row("median seed", statistics.median(means), "", f"> {GOAL:.0f}", statistics.median(means) > GOAL, (min(means), max(means)))
+    report.add_row(
+        "median seed", statistics.median(means), "", f"> {GOAL:.0f}", statistics.median(means) > GOAL, (min(means), max(means))
+    )
     if given.save is not None:
         best = max(range(len(judged)), key=lambda row: judged[row][0])
         save(given.save, trained[best][0], given.seeds[best], judged[best], trained[best][1], population)

@@ -36,7 +36,7 @@ def annecs_figure(name: str, frame: pd.DataFrame, story: Story) -> Any:
     main.set_xlim(0, last)
     active = frame["annecs_active"].to_numpy(dtype=float)
     at_birth = frame["solved_at_birth"].to_numpy(dtype=float)
-    x = frame["iteration"].to_numpy()
+    x = frame["iteration"].to_numpy(dtype=float)
     main.fill_between(x, active, step="post", color=SOLVED, alpha=0.09, linewidth=0)
     curves = [(active, "solved after birth", {"color": SOLVED, "linewidth": 2.2})]
     if frame["annecs"].notna().any():
@@ -50,7 +50,9 @@ def annecs_figure(name: str, frame: pd.DataFrame, story: Story) -> Any:
     births = [life.born for life in story.lives.values()]
     moves = [move.iteration for move in story.moves]
     _curves(lower[0], x, [(_accumulated(births, x), "environments\nadmitted", {"color": SLATE, "linewidth": 1.5})], bins=2)
-    _curves(lower[1], x, [(_accumulated(moves, x), "transfers accepted", {"color": MOVED, "linewidth": 1.5})], bins=2)
+    _curves(
+        lower[1], x, [(_accumulated(moves, x), "transfers between\nenvironments", {"color": MOVED, "linewidth": 1.5})], bins=2
+    )
     main.tick_params(labelbottom=False)
     lower[0].tick_params(labelbottom=False)
     lower[1].set_xlabel("iteration")

@@ -173,10 +173,10 @@ def fate(life: Life) -> str:
     if life.at_birth:
         what = f"solved at birth{agent}"
     elif life.solved is not None:
-        what = f"solved in {life.solved:,}{agent}"
+        what = f"solved at {life.solved:,}{agent}"
     else:
         what = "not solved"
-    return what if life.retired is None else f"{what}, retired in {life.retired:,}"
+    return what if life.retired is None else f"{what}, retired at {life.retired:,}"
 
 
 def _head(figure: Any, name: str, story: Story, width: float, height: float) -> None:

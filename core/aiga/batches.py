@@ -116,7 +116,9 @@ class Batch:
             return self
         flat = flatten(self.leaves)
         base = noise.base.to(flat.device)
-        normal = Stream(noise.stream, noise.keys).normal(flat.shape[1], device=flat.device)
+        # The twins of an antithetic pair share a key: draw each once.
+        keys, which = torch.unique(noise.keys, return_inverse=True)
+        normal = Stream(noise.stream, keys).normal(flat.shape[1], device=flat.device)[which.to(flat.device)]
         scale = noise.scale.to(flat.device)[base]
         scale = scale[:, None] if scale.ndim == 1 else scale
         rows = flat[base] + (noise.sign.to(flat.device)[:, None] * scale) * normal

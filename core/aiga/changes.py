@@ -48,8 +48,7 @@ def settle(w: Workspace, pairs: Pairs, keys: Tensor, score: Tensor) -> None:
     envs, env = pairs.envs.take(pairs.env)
     agents, agent = snapshot(w, pairs.agents, pairs.agent)
     fresh = unknown(w, pairs)
-    described = [w.domain.describe(batch).double().cpu() for batch in fresh.batches]
-    w.archive.add_environments(w.iteration, fresh, torch.cat(described) if described else torch.empty(0, 0))
+    w.archive.add_environments(w.iteration, fresh, w.describe(fresh))
     history = torch.full((count, HISTORY), torch.nan, dtype=torch.float64)
     history[:, 0] = score
     born = torch.full((count,), w.iteration, dtype=torch.int64)
@@ -79,6 +78,8 @@ def offers_to_homes(niches: Niches, pairs: Pairs) -> Offers:
 
 def remove(w: Workspace, rows: Tensor) -> Tensor:
     """Takes these niches away; their agents are remembered as they were, under the ids returned, one a row."""
+    if not len(rows):
+        return rows
     snapshot_niches(w, rows)
     agents = w.niches.agent_ids[rows]
     stay = torch.ones(len(w.niches), dtype=torch.bool)
@@ -93,20 +94,21 @@ def replace_agents(w: Workspace, rows: Tensor, agents: Population, agent: Tensor
     Args:
         w: the workspace.
         rows: ``[K]`` int64, the niches, each once.
-        agents, agent: a population, and ``[K]`` int64 which of its rows each niche gets.
+        agents: a population.
+        agent: ``[K]`` int64, which of its rows each niche gets.
         score: ``[K]`` float64, theirs in their new homes.
 
     Returns:
         ``[K]`` int64 ids of the newcomers.
     """
+    if not len(rows):
+        return rows
     niches = w.niches
     order = torch.arange(len(niches))
     newcomers, where = snapshot(w, agents, agent)
     envs, env = niches.envs.take(niches.env[rows])
     picked = {n: getattr(niches, n)[rows] for n in ("key", "born", "history", "solved")}
-    moved = Niches(
-        env=env, agent=where, score=score, envs=envs, agents=newcomers, state=w.start(newcomers), **picked
-    )
+    moved = Niches(env=env, agent=where, score=score, envs=envs, agents=newcomers, state=w.start(newcomers), **picked)
     moved = replace(moved, history=torch.cat([score[:, None], moved.history[:, 1:]], dim=1))
     stay = torch.ones(len(niches), dtype=torch.bool)
     stay[rows] = False

@@ -50,7 +50,9 @@ def _split(value: Any, tensors: dict[str, Tensor]) -> Any:
     if type(value).__name__ in _CLASSES and type(value) is _CLASSES[type(value).__name__]:
         fields = {f.name: _split(getattr(value, f.name), tensors) for f in dataclasses.fields(value)}
         return {"$data": type(value).__name__, "fields": fields}
-    raise TypeError(f"cannot be saved: {type(value).__name__}; use None, bool, int, float, str, tensors, lists, tuples and dicts")
+    raise TypeError(
+        f"cannot be saved: {type(value).__name__}; use None, bool, int, float, str, tensors, lists, tuples and dicts"
+    )
 
 
 def join(skeleton: Any, tensors: dict[str, Tensor]) -> Any:

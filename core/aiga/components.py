@@ -90,9 +90,7 @@ class Domain(Protocol):
         """``[B, d]`` float64 descriptions in the domain's units, for novelty, coverage and plots; seeds are left out."""
         ...
 
-    def live(
-        self, pairs: Pairs, network: Network, seeds: Tensor, record: bool = False
-    ) -> Scores | tuple[Scores, Trajectory]:
+    def live(self, pairs: Pairs, network: Network, seeds: Tensor, record: bool = False) -> Scores | tuple[Scores, Trajectory]:
         """One lifetime a pair.
 
         Args:

@@ -6,15 +6,18 @@ import platform
 import time
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 
 from aiga import checkpoint, codec
+from aiga.answers import check_metrics
 from aiga.archive import StoneArchive
 from aiga.config import Config
-from aiga.data import Event, Population
+from aiga.data import Event
 from aiga.errors import Abandoned, AigaError, InputError
 from aiga.founding import found
 from aiga.hooks import Plugin
@@ -74,8 +77,9 @@ class Engine:
     components: Components
     watcher: Watcher
     device: str = "cpu"
-    _saved_at: int = 0
+    _saved_at: int = -1
     _steps: int = 0
+    _begun: float = field(default_factory=time.monotonic)
     _last_checkpoint: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -103,9 +107,22 @@ class Engine:
             optimiser_name=improver,
             optimiser_plugin=optimiser_plugin,
             path=self.folder.path,
+            executor_plugin=self.components.owner("executor", config.run.executor),
+            device=self.device,
             redraw=config.population.redraw,
         )
         self.rules = Rules(config.slots.select, config.run.episodes, config.run.confirmations, config.run.audit)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Lets go of everything after its body; where that fails, log and journal say so first."""
+        try:
+            yield
+        except Exception as error:
+            self._report(error)
+            raise
+        finally:
+            self.close()
 
     def found(self) -> None:
         """Settles the first niches, commits them as iteration 0 and saves the first checkpoint."""
@@ -125,16 +142,20 @@ class Engine:
             self.watcher.message(complaint)
             self.journal.operation("complaint", {"text": complaint})
         if newest is None and complaints:
-            raise InputError(f"{self.folder.path}: no checkpoint verifies, so there is nothing to resume from. Restore it from a copy")
+            raise InputError(
+                f"{self.folder.path}: no checkpoint verifies, so there is nothing to resume from. Restore it from a copy"
+            )
         if newest is None:
             # Killed before the founding was saved: nothing is lost by founding again.
             self.journal.truncate(-1)
             self.stones.truncate(-1)
             self.found()
-            return 0
+            return self.w.iteration
+        checkpoint.truncate(self.folder.checkpoints, newest.iteration)
         self.journal.truncate(newest.iteration)
         self.stones.truncate(newest.iteration)
         self._load(newest.tree)
+        self._saved_at = newest.iteration
         return newest.iteration
 
     def loop(self, stop: Stop) -> str:
@@ -142,38 +163,42 @@ class Engine:
         executor = self.w.executor
         if hasattr(executor, "interrupted"):
             executor.interrupted = lambda: stop.abandoned
-        try:
-            while (reason := stop.due(self.w.iteration, self.meter.total("episodes"))) is None:
-                begun, start = time.perf_counter(), self.tree()
-                try:
-                    with stop.abandonable(), self.meter.timed("core", "loop"):
-                        iterate(self.w, self.rules)
-                        metrics = self._metrics()
-                except Abandoned:
-                    self._abandon(start)
-                    continue
-                self._commit(begun, metrics)
-                if self._checkpoint_due():
-                    self.save()
+        while (reason := stop.due(self.w.iteration, self.meter.total("episodes"))) is None:
+            begun, start = time.perf_counter(), self.tree()
+            try:
+                with stop.abandonable(), self.meter.timed("core", "loop"):
+                    iterate(self.w, self.rules)
+                    metrics = self._metrics()
+            except Abandoned:
+                self._abandon(start)
+                continue
+            self._commit(begun, metrics)
+            if self._checkpoint_due():
+                self.save()
+        if self._saved_at != self.w.iteration:
             self.save()
-            self.journal.operation("stop", {"reason": reason}, self.w.iteration)
-            return reason
-        except AigaError as error:
-            self._report(error)
-            raise
-        finally:
-            self.close()
+        self.journal.operation("stop", {"reason": reason}, self.w.iteration)
+        return reason
 
     def close(self) -> None:
-        """Ends workers and closes the journal."""
-        self.w.executor.close()
-        for logger in self.components.all("logger").values():
-            logger.close()
+        """Ends workers and closes the journal; what a plugin raises at that goes to the log, the run being over."""
+        for component in (self.w.executor, *self.components.all("logger").values()):
+            try:
+                component.close()
+            except Exception as error:
+                self.folder.log("".join(traceback.format_exception(error)))
         self.journal.close()
 
     def tree(self) -> dict[str, Any]:
-        """The whole state of the search, so that nothing that follows changes it."""
-        w = self.w
+        """The whole state of the search, so that nothing that follows changes it; a disabled plugin has none."""
+        w, plugins = self.w, {}
+        for plugin in self.plugins:
+            if plugin.name in w.host.disabled:
+                continue
+            # Its tensors are copied, its lists and dicts made anew; guarded, since it may be something that cannot be saved.
+            state = w.host.guard(plugin.name, "state_dict", partial(_copied, plugin))
+            if state is not None:
+                plugins[plugin.name] = {"version": plugin.state_version, "state": state}
         search = {
             "iteration": w.iteration,
             "next_id": w.next_id,
@@ -182,23 +207,21 @@ class Engine:
             "meter": self.meter.state_dict(),
             "disabled": sorted(w.host.disabled),
         }
-        plugins = {}
-        for plugin in self.plugins:
-            state = w.host.guard(plugin.name, "state_dict", plugin.state_dict)
-            plugins[plugin.name] = {"version": plugin.state_version, "state": codec.join(*codec.split(state or {}))}
         return {"search": search, "plugins": plugins}
 
     def save(self) -> None:
         """Writes a checkpoint of the last completed iteration."""
         with self.meter.timed("core", "checkpoint"):
             checkpoint.save(self.folder.checkpoints, self.w.iteration, self.tree())
-            self.journal.operation("checkpoint", {}, self.w.iteration)
+            for type, data in [*self._failures(), ("checkpoint", {})]:
+                self.journal.operation(type, data, self.w.iteration)
         self._last_checkpoint = time.monotonic()
         self._saved_at = self.w.iteration
 
     def _load(self, tree: dict[str, Any]) -> None:
         w, search = self.w, tree["search"]
         w.iteration, w.next_id = search["iteration"], search["next_id"]
+        w.host.iteration, w.events = w.iteration, []
         w.niches = _to(search["niches"], self.device)
         w.archive.load_state_dict(search["archive"])
         self.meter.load_state_dict(search["meter"])
@@ -209,11 +232,12 @@ class Engine:
                 kept = tree["plugins"][plugin.name]
                 state, version = kept["state"], kept["version"]
                 w.host.guard(plugin.name, "load_state_dict", lambda p=plugin, s=state, v=version: p.load_state_dict(s, v))  # type: ignore[misc]
-        self._saved_at = w.iteration
+        self._steps = self.meter.total("environment_steps")
 
     def _abandon(self, start: dict[str, Any]) -> None:
         abandoned = self.w.iteration
         self.stones.discard()
+        self.w.host.failures.clear()  # of calls that will be made again
         self._load(start)
         self.watcher.message(f"iteration {abandoned} is given up: its time was up; the run is kept as it was before")
         self.journal.operation("abandoned", {}, abandoned)
@@ -223,25 +247,31 @@ class Engine:
         with self.meter.timed("core", "journal"):
             operations: list[tuple[str, Mapping[str, Any]]] = [("times", {"seconds": round(time.perf_counter() - begun, 6)})]
             operations += [(str(loss.pop("what", "worker")), loss) for loss in _drained(w.executor)]
-            for failure in w.host.failures:
-                what = "is disabled from here on" if failure.disabled else "ends the run"
-                text = f"plugin {failure.plugin!r} raised in {failure.hook}, iteration {failure.iteration}, and {what}: {failure.error!r}"
-                self.watcher.message(text)
-                self.folder.log("".join(traceback.format_exception(failure.error)))
-                operations.append(("plugin", {"plugin": failure.plugin, "hook": failure.hook, "text": text}))
-            w.host.failures.clear()
+            operations += self._failures()
             self.journal.commit(w.iteration, list(_rows(w.events)), operations=operations, stones=self.stones.write())
         if metrics is not None:
             self.watcher.iteration(self._progress(begun, metrics))
 
+    def _failures(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """What plugins raised since last asked, as operations; told to the user and to the log too."""
+        operations: list[tuple[str, Mapping[str, Any]]] = []
+        for failure in self.w.host.failures:
+            where = f"plugin {failure.plugin!r} raised in {failure.hook}, iteration {failure.iteration}"
+            text = f"{where}, and {'is disabled from here on' if failure.disabled else 'ends the run'}: {failure.error!r}"
+            self.watcher.message(text)
+            self.folder.log("".join(traceback.format_exception(failure.error)))
+            operations.append(("plugin", {"plugin": failure.plugin, "hook": failure.hook, "text": text}))
+        self.w.host.failures.clear()
+        return operations
+
     def _metrics(self) -> dict[str, float]:
         w = self.w
         collected: dict[str, float] = {}
-        for name, metrics in w.host.isolated("metrics", w.lab):
+        for name, metrics in w.host.isolated("metrics", w.lab, check_metrics):
             collected |= {f"{name}/{key}": float(value) for key, value in metrics.items()}
-        for name, logger in self.components.all("logger").items():
-            plugin = self.components.owner("logger", name)
-            w.host.guard(plugin, "log", lambda logger=logger, lab=w.lab(plugin): logger.log(lab, collected))  # type: ignore[misc]
+        for entry in self.components.entries("logger"):
+            if entry.plugin not in w.host.disabled:
+                w.host.guard(entry.plugin, "log", partial(entry.component.log, w.lab(entry.plugin), collected))
         return collected
 
     def _progress(self, begun: float, metrics: Mapping[str, float]) -> Progress:
@@ -259,7 +289,7 @@ class Engine:
             seconds,
             rate,
             left,
-            time.monotonic() - self._last_checkpoint,
+            time.monotonic() - self._begun,
         )
 
     def _checkpoint_due(self) -> bool:
@@ -268,11 +298,12 @@ class Engine:
             return self.w.iteration - self._saved_at >= every
         return time.monotonic() - self._last_checkpoint >= every.seconds
 
-    def _report(self, error: AigaError) -> None:
+    def _report(self, error: Exception) -> None:
         cause = error.__cause__
         try:
             self.folder.log("".join(traceback.format_exception(cause or error)))
-            self.journal.operation("failure", {"text": str(error)}, self.w.iteration)
+            text = str(error) if isinstance(error, AigaError) else f"{type(error).__name__}: {error}"
+            self.journal.operation("failure", {"text": text}, self.w.iteration)
         except (AigaError, OSError):
             # The disk may be what failed; the error itself still reaches the user.
             return
@@ -284,6 +315,10 @@ def _rows(events: list[Event]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield event.type, {name: column[row] for name, column in event.columns.items()}
 
 
+def _copied(plugin: Plugin) -> Any:
+    return codec.join(*codec.split(plugin.state_dict()))
+
+
 def _drained(executor: Any) -> list[dict[str, Any]]:
     return executor.drain_losses() if hasattr(executor, "drain_losses") else []
 
@@ -291,7 +326,7 @@ def _drained(executor: Any) -> list[dict[str, Any]]:
 def _to(niches: Niches, device: str) -> Niches:
     if device == "cpu":
         return niches
-    agents = Population(tuple(batch.to(device) for batch in niches.agents.batches))
+    agents = niches.agents.to(device)
     state = {kind: {name: leaf.to(device) for name, leaf in leaves.items()} for kind, leaves in niches.state.items()}
     return replace(niches, agents=agents, state=state)
 
@@ -307,10 +342,16 @@ def choose_device(wanted: str, parallelism: str) -> str:
     if wanted.startswith("cuda"):
         index = int(wanted.partition(":")[2] or 0)
         if not torch.cuda.is_available() or index >= torch.cuda.device_count():
-            raise InputError(f"[run] device: there is no {wanted!r} on this machine ({torch.cuda.device_count()} CUDA devices). Write \"auto\" or \"cpu\"")
+            there = f"there is no {wanted!r} on this machine ({torch.cuda.device_count()} CUDA devices)"
+            raise InputError(f'[run] device: {there}. Write "auto" or "cpu"')
     return wanted
 
 
 def machine() -> dict[str, str]:
     """What a run's operations stream keeps about where it ran."""
-    return {"machine": platform.machine(), "system": platform.system(), "python": platform.python_version(), "torch": torch.__version__}
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }

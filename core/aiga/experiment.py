@@ -14,7 +14,9 @@ from aiga import discovery
 from aiga.config import Config
 from aiga.engine import Engine, Watcher, choose_device, machine
 from aiga.errors import InputError
-from aiga.founding import check_initial_agent
+from aiga.founding import check_initial_agent, check_redraw
+from aiga.host import Host
+from aiga.meter import Meter
 from aiga.registry import Components, register
 from aiga.rundir import RunDirectory
 from aiga.runs import Run
@@ -71,6 +73,8 @@ def assemble(config: Config) -> Assembled:
     for plugin in plugins:
         register(plugin, components)
     discovery.check(config, plugins, components)
+    check_redraw(components, config.population)
+    Host(plugins, Meter())  # complains of hooks that there are not
     domain = components.get("domain", config.population.domain)
     device = choose_device(config.run.device, domain.parallelism)
     executor = components.get("executor", config.run.executor)
@@ -116,9 +120,9 @@ def run(
     folder = RunDirectory.create(Path(runs), name or free_name(Path(runs), given.population.domain), written)
     with folder.lock():
         engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
-        engine.journal.operation("start", {**machine(), "device": made.device})
         stop = _stop(made.config)
-        with stop.listening():
+        with stop.listening(), engine.running():
+            engine.journal.operation("start", {**machine(), "device": made.device})
             engine.found()
             engine.loop(stop)
     return Run(folder)
@@ -148,11 +152,10 @@ def resume(
         _only_run(config)
         made = assemble(config)
         engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
-        iteration = engine.restore()
-        changes = {"from": iteration, "overrides": list(overrides), "device": made.device}
-        engine.journal.operation("resume", {**machine(), **changes})
         stop = _stop(config, minutes)
-        with stop.listening():
+        with stop.listening(), engine.running():
+            changes = {"from": engine.restore(), "overrides": list(overrides), "device": made.device}
+            engine.journal.operation("resume", {**machine(), **changes})
             engine.loop(stop)
     return Run(folder)
 
@@ -175,9 +178,13 @@ def _only_run(config: Config) -> None:
     for place in config.overridden:
         dotted = ".".join(map(str, place))
         if place[0] != "run":
-            problems.append(f"--set {dotted}: only run.* can change when a run is resumed; start a new run to change the search")
+            problems.append(
+                f"--set {dotted}: only run.* can change when a run is resumed; start a new run to change the search"
+            )
         elif len(place) > 1 and place[1] in _FIXED:
-            problems.append(f"--set {dotted}: results hang on it, so it stays as the run was started; start a new run to change it")
+            problems.append(
+                f"--set {dotted}: results hang on it, so it stays as the run was started; start a new run to change it"
+            )
     if problems:
         raise InputError(*problems)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load
@@ -17,6 +19,8 @@ from aiga.lab import Workspace
 from aiga.loop import emit, lineage
 from aiga.registry import Components
 from aiga.streams import Stream, derive
+
+T = TypeVar("T")
 
 
 def found(w: Workspace, networks: Sequence[str], niches: int, initial_agent: str | None, device: str) -> None:
@@ -34,7 +38,7 @@ def found(w: Workspace, networks: Sequence[str], niches: int, initial_agent: str
     """
     rng = Stream(derive(w.seed, "founding"))
     count = max(niches, len(networks))
-    envs = w.domain.initial(rng.child("environments"), count)
+    envs = guarded(w, "domain", w.domain_name, "initial", lambda: w.domain.initial(rng.child("environments"), count))
     agents = Population(
         tuple(
             newborns(w, name, rng, torch.arange(start, count, len(networks)), initial_agent, device)
@@ -44,10 +48,10 @@ def found(w: Workspace, networks: Sequence[str], niches: int, initial_agent: str
     order = torch.cat([torch.arange(start, count, len(networks)) for start in range(len(networks))])
     population = Population((envs.with_ids(w.new_ids(count)),))
     pairs = Pairs.of(population, agents, torch.arange(count), torch.argsort(order), "initial")
-    emit(w, "born", lineage(w, pairs, ["core"] * count))
+    emit(w, "born", lineage(pairs, ["core"] * count))
     settle(w, pairs, population.ids, torch.full((count,), torch.nan, dtype=torch.float64))
     admitted = {"niche": w.niches.key.tolist(), "agent": w.niches.agent_ids.tolist(), "score": [None] * count}
-    emit(w, "admitted", {**lineage(w, pairs, ["core"] * count), **admitted, "episodes": [0] * count, "purpose": [None] * count})
+    emit(w, "admitted", {**lineage(pairs, ["core"] * count), **admitted, "episodes": [0] * count, "purpose": [None] * count})
 
 
 def check_initial_agent(components: Components, population: PopulationTable) -> None:
@@ -65,19 +69,39 @@ def check_initial_agent(components: Components, population: PopulationTable) -> 
         read_agent(population.initial_agent, getattr(domain, "agents", {}), layout, name)
 
 
-def newborns(
-    w: Workspace, name: str, rng: Stream, rows: torch.Tensor, initial_agent: str | None, device: str
-) -> Batch:
+def check_redraw(components: Components, population: PopulationTable) -> None:
+    """Whether there is something to draw anew, where ``[population] redraw`` asks for it.
+
+    Raises:
+        InputError: if not.
+    """
+    if population.redraw:
+        domain = components.get("domain", population.domain)
+        if "seed" not in domain.initial(Stream(0), 1).leaves:
+            what = f"environments of {population.domain!r} have no seed to draw anew"
+            raise InputError(f"[population] redraw: {what}. Leave it out, or name another domain")
+
+
+def newborns(w: Workspace, name: str, rng: Stream, rows: torch.Tensor, initial_agent: str | None, device: str) -> Batch:
     """Agents of one network for these founding niches."""
     network = w.registry.get("network", name)
-    layout: Layout = network.build(network.structure, w.domain.inputs, w.domain.outputs)
+    built: Callable[[], Layout] = partial(network.build, network.structure, w.domain.inputs, w.domain.outputs)
+    layout = guarded(w, "network", name, "build", built)
     kind = Kind(name, dict(network.structure))
     if initial_agent is None:
-        leaves: Leaves = network.init(rng.child("agents", name).rows(rows), layout, len(rows))
+        drawn: Callable[[], Leaves] = partial(network.init, rng.child("agents", name).rows(rows), layout, len(rows))
+        leaves = guarded(w, "network", name, "init", drawn)
     else:
         one = read_agent(initial_agent, getattr(w.domain, "agents", {}), layout, name)
         leaves = {leaf: value.expand(len(rows), *value.shape[1:]).clone() for leaf, value in one.items()}
     return Batch.of(kind, leaves).to(device)
+
+
+def guarded(w: Workspace, kind: str, name: str, method: str, call: Callable[[], T]) -> T:
+    """What a component answers; what it raises carries its plugin's name."""
+    answer = w.host.guard(w.registry.owner(kind, name), method, call)
+    assert answer is not None, "the plugin of a domain or network cannot be disabled"
+    return answer
 
 
 def read_agent(source: str, shipped: Mapping[str, Path], layout: Layout, network: str) -> Leaves:
@@ -90,7 +114,9 @@ def read_agent(source: str, shipped: Mapping[str, Path], layout: Layout, network
     path = shipped.get(source, Path(source))
     if not path.is_file():
         names = f"; agents that ship with the domain: {', '.join(sorted(shipped))}" if shipped else ""
-        raise InputError(f"{where}: there is no file {source!r}{names}. Give a .safetensors file, or leave it out to start from noise")
+        raise InputError(
+            f"{where}: there is no file {source!r}{names}. Give a .safetensors file, or leave it out to start from noise"
+        )
     try:
         leaves = load(path.read_bytes())
     except Exception as error:

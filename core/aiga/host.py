@@ -1,4 +1,4 @@
-"""Calls hooks implementation by implementation, so that a result, an exception and the seconds spent carry the plugin's name."""
+"""Calls hooks one implementation at a time, so that a result, an exception and the seconds spent carry the plugin's name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pluggy
 
+from aiga.answers import Check, anything
 from aiga.errors import Abandoned, AigaError, InputError, PluginError
 from aiga.hooks import PREFIX, Plugin
 from aiga.meter import Meter
@@ -76,21 +77,31 @@ class Host:
         found = getattr(self._manager.hook, PREFIX + hook).get_hookimpls()
         return [impl for impl in reversed(found) if impl.plugin_name not in self.disabled]
 
-    def each(self, hook: str, lab: Callable[[str], Any], **arguments: Any) -> list[tuple[str, Any]]:
-        """Calls every implementation; (plugin, result) of each that answered something."""
+    def each(self, hook: str, lab: Callable[[str], Any], check: Check = anything, **arguments: Any) -> list[tuple[str, Any]]:
+        """Calls every implementation; (plugin, result) of each that answered something, and that ``check`` let pass."""
         results = []
         for impl in self.implementations(hook):
-            result = self.guard(impl.plugin_name, hook, lambda impl=impl: _call(impl, lab, arguments))  # type: ignore[misc]
+            result = self._ask(impl, hook, lab, check, arguments)
             if result is not None:
                 results.append((impl.plugin_name, result))
         return results
 
-    def isolated(self, hook: str, lab: Callable[[str], Any], **arguments: Any) -> list[tuple[str, Any]]:
+    def first(self, hook: str, lab: Callable[[str], Any], **arguments: Any) -> Any:
+        """The answer of the first implementation that has one; None where nobody has."""
+        for impl in self.implementations(hook):
+            answer = self._ask(impl, hook, lab, anything, arguments)
+            if answer is not None:
+                return answer
+        return None
+
+    def isolated(
+        self, hook: str, lab: Callable[[str], Any], check: Check = anything, **arguments: Any
+    ) -> list[tuple[str, Any]]:
         """Like :meth:`each`, but all are called before one that raised, under ``stop``, ends the run."""
         results, fatal = [], None
         for impl in self.implementations(hook):
             try:
-                result = self.guard(impl.plugin_name, hook, lambda impl=impl: _call(impl, lab, arguments))  # type: ignore[misc]
+                result = self._ask(impl, hook, lab, check, arguments)
             except PluginError as error:
                 fatal = fatal or error
                 continue
@@ -100,7 +111,7 @@ class Host:
             raise fatal
         return results
 
-    def owner(self, name: str, hook: str, lab: Callable[[str], Any], **arguments: Any) -> Any:
+    def owner(self, name: str, hook: str, lab: Callable[[str], Any], check: Check = anything, **arguments: Any) -> Any:
         """Asks the plugin ``name`` alone.
 
         Raises:
@@ -108,12 +119,14 @@ class Host:
         """
         for impl in self.implementations(hook):
             if impl.plugin_name == name:
-                answer = self.guard(name, hook, lambda impl=impl: _call(impl, lab, arguments))  # type: ignore[misc]
+                answer = self._ask(impl, hook, lab, check, arguments)
                 if answer is not None:
                     return answer
         raise PluginError(f"plugin {name!r} owns a slot but gave no answer to aiga_{hook} in iteration {self.iteration}")
 
-    def wrapped(self, hook: str, lab: Callable[[str], Any], inner: Callable[[], T], **arguments: Any) -> T:
+    def wrapped(
+        self, hook: str, lab: Callable[[str], Any], inner: Callable[[], T], check: Check = anything, **arguments: Any
+    ) -> T:
         """Runs ``inner`` inside every wrapper of ``hook``; the first in file order is the outermost."""
         open_: list[tuple[str, Generator[None, T, T]]] = []
         for impl in self.implementations(hook):
@@ -123,19 +136,26 @@ class Host:
         result = inner()
         for name, generator in reversed(open_):
             before = result
-            answer = self.guard(name, hook, lambda generator=generator, before=before: _close(generator, before))  # type: ignore[misc]
+            answer = self.guard(name, hook, lambda generator=generator, before=before: _close(generator, before), check)  # type: ignore[misc]
             result = before if answer is None else answer
         return result
 
-    def guard(self, plugin: str, hook: str, call: Callable[[], T]) -> T | None:
-        """Calls something of a plugin's: timed, and what it raises handled as its ``on_error`` says.
+    def _ask(self, impl: pluggy.HookImpl, hook: str, lab: Callable[[str], Any], check: Check, arguments: dict[str, Any]) -> Any:
+        """One implementation's answer, checked; None where it has none, or was disabled."""
+        return self.guard(impl.plugin_name, hook, lambda: _call(impl, lab, arguments), check)
+
+    def guard(self, plugin: str, hook: str, call: Callable[[], T], check: Check = anything) -> T | None:
+        """Calls something of a plugin's: timed, and what it raises, or ``check`` of its answer, handled as ``on_error`` says.
 
         Raises:
             PluginError: under ``stop``, or where the plugin owns a slot.
         """
         with self.meter.timed(plugin, hook):
             try:
-                return call()
+                answer = call()
+                if answer is not None:
+                    check(answer)
+                return answer
             except (Abandoned, AigaError):
                 raise
             except Exception as error:
@@ -174,8 +194,11 @@ def _call(impl: pluggy.HookImpl, lab: Callable[[str], Any], arguments: dict[str,
 def _open(impl: pluggy.HookImpl, lab: Callable[[str], Any], arguments: dict[str, Any]) -> Any:
     generator = _call(impl, lab, arguments)
     if not isinstance(generator, Generator):
-        raise TypeError(f"aiga_evaluate of {impl.plugin_name!r} must be a generator that yields once; mark it with @aiga.wrapper")
-    next(generator)
+        raise TypeError("a wrapper must be a generator that yields once; mark it with @aiga.wrapper")
+    try:
+        next(generator)
+    except StopIteration:
+        raise RuntimeError("a wrapper must yield once, it never did") from None
     return generator
 
 
@@ -184,4 +207,4 @@ def _close(generator: Generator[None, T, T], result: T) -> T:
         generator.send(result)
     except StopIteration as stop:
         return result if stop.value is None else stop.value
-    raise RuntimeError("yields more than once")
+    raise RuntimeError("a wrapper must yield once, it did so twice")

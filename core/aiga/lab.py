@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from aiga.answers import check_improved, check_scores
 from aiga.archive import StoneArchive
 from aiga.components import Domain, Executor, Optimiser
 from aiga.data import NOBODY, Batch, Event, Pairs, Population, Scores, State, Status
@@ -28,7 +28,8 @@ class Workspace:
     Attributes:
         seed: of the run.
         domain_name, optimiser_name: in ``[population]`` and ``[slots]``; the optimiser may be ``none``.
-        optimiser_plugin: who registered the optimiser.
+        optimiser_plugin, executor_plugin: who registered them.
+        device: where the agents of niches live.
         redraw: draw each environment anew for every episode, as a sample of a distribution.
         next_id: the next environment's or agent's id; both share one numbering.
     """
@@ -44,6 +45,8 @@ class Workspace:
     optimiser_name: str
     optimiser_plugin: str
     path: Path
+    executor_plugin: str = "core"
+    device: str = "cpu"
     redraw: bool = False
     iteration: int = 0
     next_id: int = 0
@@ -65,10 +68,44 @@ class Workspace:
             return None
         return self.registry.get("optimiser", self.optimiser_name)  # type: ignore[no-any-return]
 
+    def describe(self, envs: Population) -> Tensor:
+        """``[N, d]`` float64 on the host: the domain's descriptions."""
+        plugin = self.registry.owner("domain", self.domain_name)
+        call = lambda: torch.cat([self.domain.describe(batch).double().cpu() for batch in envs.batches])  # noqa: E731
+        described = self.host.guard(plugin, "describe", call) if len(envs) else torch.empty(0, 0, dtype=torch.float64)
+        assert described is not None, "the domain's plugin cannot be disabled"
+        return described
+
     def start(self, agents: Population) -> State:
         """Fresh optimiser state for ``agents``."""
         optimiser = self.optimiser()
-        return {} if optimiser is None else optimiser.start(agents)
+        if optimiser is None or not len(agents):
+            return {}
+        state = self.host.guard(self.optimiser_plugin, "start", lambda: optimiser.start(agents))
+        assert state is not None, "the owner of a slot answers or raises"
+        return state
+
+    def improve(self, agents: Pairs, state: State, steps: int, scope: tuple[str, ...] = ()) -> tuple[Population, State]:
+        """What the optimiser makes of ``agents``, each in one pair, and of their ``state``."""
+        optimiser, lab = self.optimiser(), self.lab(self.optimiser_plugin, scope)
+        if optimiser is None or not len(agents):
+            return agents.agents, state
+        check = check_improved(agents.agents)
+        done = self.host.guard(self.optimiser_plugin, "improve", lambda: optimiser.improve(lab, agents, state, steps), check)
+        assert done is not None, "the owner of a slot answers or raises"
+        return done
+
+    def run(self, pairs: Pairs, seeds: Tensor) -> Scores:
+        """The executor's answer, in fresh environments for every episode where the run says so."""
+
+        def call() -> Scores:
+            if self.redraw:
+                return redrawn(self.executor, self.domain_name, pairs, seeds)
+            return self.executor.run(self.domain_name, pairs, seeds)
+
+        scores = self.host.guard(self.executor_plugin, "executor", call, check_scores(len(pairs)))
+        assert scores is not None, "the executor's plugin cannot be disabled"
+        return scores
 
 
 class RunLab:
@@ -112,8 +149,7 @@ class RunLab:
 
     def render(self, subject: Subject) -> Any:
         """What the first plugin that can draw ``subject`` made of it; None where nobody can."""
-        drawn = self._w.host.isolated("render", self._w.lab, subject=subject)
-        return drawn[0][1] if drawn else None
+        return self._w.host.first("render", self._w.lab, subject=subject)
 
     def remember(self, agents: Population) -> Tensor:
         """Ids of new stepping stones, one a row."""
@@ -129,30 +165,24 @@ class RunLab:
         seeds = episode_seeds(self._w.seed, purpose, self._w.iteration, environment, episodes)
 
         def run() -> Scores:
-            with self._w.meter.timed("core", "executor"):
-                if self._w.redraw:
-                    return redrawn(self._w.executor, self._w.domain_name, pairs, seeds)
-                return self._w.executor.run(self._w.domain_name, pairs, seeds)
+            scores = self._w.run(pairs, seeds)
+            self._w.meter.add(self._plugin, purpose, {"episodes": seeds.numel(), **scores.cost})
+            return scores
 
-        scores = self._w.host.wrapped("evaluate", self._w.lab, run, pairs=pairs)
-        self._w.meter.add(self._plugin, purpose, {"episodes": seeds.numel(), **scores.cost})
+        scores = self._w.host.wrapped("evaluate", self._w.lab, run, check_scores(len(pairs)), pairs=pairs)
         agent = pairs.agents.hashes[pairs.agent]
         return checked(scores).with_columns(environment_hash=environment, agent_hash=agent, seeds=seeds)
 
     def improve(self, pairs: Pairs, steps: int, *, state: Literal["niche", "fresh"] = "fresh") -> Population:
         """``pairs``' agents after ``steps`` steps of the optimiser, one row a pair; nothing else is kept."""
-        optimiser = self._w.optimiser()
-        agents, row = pairs.agents.take(pairs.agent)
-        if optimiser is None or not len(pairs):
-            return agents.in_order(row)
-        begun = optimiser.start(agents)
-        scratch = replace(pairs, agents=agents, agent=row)
+        taken, row = pairs.agents.take(pairs.agent)
+        agents, where = taken.merged()
+        scratch = replace(pairs, agents=agents, agent=where[row])
+        begun = self._w.start(agents)
         if state == "niche":
             begun = inherit(begun, scratch, self._w.niches)
-        lab = self._w.lab(self._w.optimiser_plugin, (*self._scope, self._plugin))
-        call: Callable[[], Population] = lambda: optimiser.improve(lab, scratch, begun, steps)[0]  # noqa: E731
-        with self._w.meter.timed(self._w.optimiser_plugin, "improve"):
-            return call().in_order(row)
+        improved, _ = self._w.improve(scratch, begun, steps, (*self._scope, self._plugin))
+        return improved.in_order(scratch.agent)
 
 
 def episode_seeds(seed: int, purpose: str, iteration: int, environment: Tensor, episodes: int) -> Tensor:
@@ -198,7 +228,7 @@ def checked(scores: Scores) -> Scores:
         return scores
     failed = bad | ~scores.ok
     fitness = torch.where(failed.to(scores.fitness.device), torch.nan, scores.fitness)
-    reasons = {**scores.reasons, **{row: "fitness is not a finite number" for row in torch.nonzero(wrong).flatten().tolist()}}
+    reasons = {**scores.reasons, **dict.fromkeys(torch.nonzero(wrong).flatten().tolist(), "fitness is not a finite number")}
     status = torch.where(wrong, int(Status.NAN), scores.status)
     return replace(scores, columns={**scores.columns, "fitness": fitness}, status=status, reasons=reasons)
 
@@ -223,9 +253,10 @@ def inherit(fresh: State, pairs: Pairs, niches: Niches) -> State:
     return {**fresh, **out}
 
 
-def _copied(
-    leaves: dict[str, Tensor], source: Tensor, first: int, batch: Batch, niches: Niches
-) -> dict[str, Tensor]:
+def _copied(leaves: dict[str, Tensor], source: Tensor, first: int, batch: Batch, niches: Niches) -> dict[str, Tensor]:
     rows = torch.nonzero((source >= first) & (source < first + len(batch))).flatten()
     kept = niches.state[batch.kind.hash]
-    return {name: leaf.index_copy(0, rows.to(leaf.device), kept[name][(source[rows] - first).to(leaf.device)]) for name, leaf in leaves.items()}
+    return {
+        name: leaf.index_copy(0, rows.to(leaf.device), kept[name][(source[rows] - first).to(leaf.device)])
+        for name, leaf in leaves.items()
+    }

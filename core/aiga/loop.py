@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 
+from aiga.answers import check_accepted, check_offers, check_proposals, check_screened, check_verdict
 from aiga.changes import offers_to_homes, remove, replace_agents, settle, snapshot_niches
 from aiga.data import NOBODY, Event, Offers, Pairs, Scores, Verdict
-from aiga.errors import PluginError
 from aiga.lab import Workspace
 
 
@@ -47,18 +48,19 @@ def iterate(w: Workspace, rules: Rules) -> None:
 
 def generate(w: Workspace) -> Pairs:
     """Proposals of every plugin, joined, and what the screens let through."""
-    answers = w.host.each("generate", w.lab)
+    answers = w.host.each("generate", w.lab, check_proposals)
     pairs = Pairs.join(*(pairs for _, pairs in answers))
     ids = pairs.envs.ids.clone()
     ids[ids == NOBODY] = w.new_ids(int((ids == NOBODY).sum()))
     pairs = replace(pairs, envs=pairs.envs.with_ids(ids))
-    emit(w, "born", lineage(w, pairs, [name for name, each in answers for _ in range(len(each))]))
+    emit(w, "born", lineage(pairs, [name for name, each in answers for _ in range(len(each))]))
     rejected: dict[str, list[Any]] = {"env": [], "reason": [], "by": []}
     for plugin, name, screen in w.registry.screens():
         if not len(pairs) or plugin in w.host.disabled:
             continue
         lab, given = w.lab(plugin), pairs
-        screened = w.host.guard(plugin, name, lambda lab=lab, given=given, screen=screen: screen(lab, given))  # type: ignore[misc]
+        call, check = partial(screen, lab, given), check_screened(len(given))
+        screened = w.host.guard(plugin, name, call, check)
         if screened is not None:
             pairs = screened.pairs
             rejected["env"] += given.envs.ids[given.env[screened.rejected]].tolist()
@@ -70,13 +72,7 @@ def generate(w: Workspace) -> Pairs:
 
 def improve(w: Workspace) -> None:
     """The optimiser improves the agents of all niches at once; the core stores them and its state."""
-    optimiser = w.optimiser()
-    if optimiser is None or not len(w.niches):
-        return
-    niches, lab = w.niches, w.lab(w.optimiser_plugin)
-    done = w.host.guard(w.optimiser_plugin, "improve", lambda: optimiser.improve(lab, niches.pairs(), niches.state, 1))
-    assert done is not None, "the owner of a slot answers or raises"
-    w.niches = niches.with_agents(*done)
+    w.niches = w.niches.with_agents(*w.improve(w.niches.pairs(), w.niches.state, 1))
 
 
 def select(w: Workspace, rules: Rules, proposals: Pairs) -> Pairs:
@@ -86,7 +82,8 @@ def select(w: Workspace, rules: Rules, proposals: Pairs) -> Pairs:
     scores = w.lab("core").evaluate(pairs, episodes=rules.episodes, purpose="score")
     w.niches = w.niches.with_scores(scores.fitness[:count].cpu())
     fresh = scores.take(torch.arange(count, len(pairs)))
-    verdict: Verdict = w.host.owner(rules.owner, "select", w.lab, pairs=proposals, scores=fresh)
+    check = check_verdict(len(proposals))
+    verdict: Verdict = w.host.owner(rules.owner, "select", w.lab, check, pairs=proposals, scores=fresh)
     active = torch.isin(proposals.envs.ids[proposals.env], w.niches.env_ids)
     offered = active & ~verdict.admit & torch.tensor([not reason for reason in verdict.reason], dtype=torch.bool)
     refused = torch.nonzero(~verdict.admit & ~offered).flatten()
@@ -101,15 +98,13 @@ def admit(w: Workspace, rules: Rules, proposals: Pairs, scores: Scores, verdict:
     """Makes niches of admitted rows, in place of active ones of the same key, and retires those the owner named."""
     rows = torch.nonzero(verdict.admit).flatten()
     keys, chosen = verdict.niche[rows], proposals.take(rows)
-    if len(torch.unique(keys)) < len(keys):
-        raise PluginError(f"plugin {rules.owner!r} admitted two rows to one niche in iteration {w.iteration}")
     gone = torch.nonzero(torch.isin(w.niches.key, torch.cat([verdict.retire, keys]))).flatten()
     replaced = torch.isin(w.niches.key[gone], keys)
     count = len(w.niches) - len(gone)
     settled = {name: getattr(w.niches, name)[gone].tolist() for name in ("key", "env_ids", "score")}
     agents = remove(w, gone).tolist()
     settle(w, chosen, keys, scores.fitness[rows].cpu())
-    columns = lineage(w, chosen, [rules.owner] * len(rows))
+    columns = lineage(chosen, [rules.owner] * len(rows))
     columns |= {"niche": keys.tolist(), "agent": w.niches.agent_ids[count:].tolist(), "score": w.niches.score[count:].tolist()}
     columns |= {name: [note[row] for row in rows.tolist()] for name, note in verdict.notes.items()}
     emit(w, "admitted", {**columns, "episodes": [rules.episodes] * len(rows), "purpose": ["score"] * len(rows)})
@@ -132,18 +127,18 @@ def confirm(w: Workspace, rules: Rules) -> None:
     w.niches = replace(w.niches, solved=solved)
     columns = {"niche": w.niches.key[rows].tolist(), "env": w.niches.env_ids[rows].tolist()}
     columns |= {"agent": w.niches.agent_ids[rows].tolist(), "score": score, "episodes": [rules.confirmations] * len(rows)}
-    emit(w, "solved", {**columns, "purpose": ["confirm"] * len(rows), "at_birth": (w.niches.born[rows] == w.iteration).tolist()})
+    emit(
+        w, "solved", {**columns, "purpose": ["confirm"] * len(rows), "at_birth": (w.niches.born[rows] == w.iteration).tolist()}
+    )
 
 
 def transfer(w: Workspace, rules: Rules, waiting: Pairs) -> None:
     """Offers of every plugin beside the residents on common fresh seeds; the owner accepts at most one a niche."""
-    answers = [offers for _, offers in w.host.each("transfer", w.lab) if len(offers)]
-    offers = Offers.join(*answers, offers_to_homes(w.niches, waiting))
+    answers = w.host.each("transfer", w.lab, check_offers(w.niches))
+    offers = Offers.join(*(offers for _, offers in answers), offers_to_homes(w.niches, waiting))
     if not len(offers):
         return
     niche = w.niches.rows(offers.niche)
-    if bool((niche < 0).any()):
-        raise PluginError(f"an offer in iteration {w.iteration} names niche {int(offers.niche[niche < 0][0])}, which is not active")
     target = w.niches.env[niche]
     challengers = Pairs.of(w.niches.envs, offers.agents, target, offers.agent)
     residents = w.niches.pairs().take(niche)
@@ -151,9 +146,9 @@ def transfer(w: Workspace, rules: Rules, waiting: Pairs) -> None:
     scores = w.lab("core").evaluate(both, episodes=rules.episodes, purpose="transfer")
     fitness, resident = scores.fitness[: len(offers)], scores.fitness[len(offers) :]
     judged = scores.take(torch.arange(len(offers))).with_columns(resident=resident)
-    accepted = w.host.owner(rules.owner, "accept", w.lab, offers=offers, scores=judged).cpu() & judged.ok
-    if len(torch.unique(niche[accepted])) < int(accepted.sum()):
-        raise PluginError(f"plugin {rules.owner!r} accepted two agents for one niche in iteration {w.iteration}")
+    accepted = (
+        w.host.owner(rules.owner, "accept", w.lab, check_accepted(offers), offers=offers, scores=judged).cpu() & judged.ok
+    )
     rows = torch.nonzero(accepted).flatten()
     columns: dict[str, Sequence[Any]] = {"niche": offers.niche.tolist(), "env": w.niches.envs.ids[target].tolist()}
     columns |= {"from": offers.agents.ids[offers.agent].tolist(), "resident": w.niches.agent_ids[niche].tolist()}
@@ -175,7 +170,7 @@ def audit(w: Workspace, rules: Rules, both: Pairs, rows: torch.Tensor, count: in
     return dict(zip(rows.tolist(), (fitness[: len(rows)] > fitness[len(rows) :]).tolist(), strict=True))
 
 
-def lineage(w: Workspace, pairs: Pairs, by: Sequence[str]) -> dict[str, Sequence[Any]]:
+def lineage(pairs: Pairs, by: Sequence[str]) -> dict[str, Sequence[Any]]:
     """Columns that say where pairs came from."""
     columns = {"env": pairs.envs.ids[pairs.env].tolist(), "parents": pairs.env_parents.tolist(), "operator": pairs.operator}
     return {**columns, "agent_parents": pairs.agent_parents.tolist(), "by": by}

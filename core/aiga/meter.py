@@ -64,6 +64,7 @@ class Meter:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes counts back, in place of what was counted since."""
         self._counts.clear()
+        self._stack.clear()  # an iteration that was abandoned may have left its clocks running
         for plugin, purpose, kind, amount in state["counts"]:
             self._counts[plugin, purpose, kind] = amount
 

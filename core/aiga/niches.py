@@ -44,9 +44,7 @@ class Niches:
         """No niche at all."""
         ints = torch.empty(0, dtype=torch.int64)
         floats = torch.empty(0, dtype=torch.float64)
-        return Niches(
-            ints, ints, ints, ints, floats, floats.reshape(0, HISTORY), ints.bool(), Population(), Population(), {}
-        )
+        return Niches(ints, ints, ints, ints, floats, floats.reshape(0, HISTORY), ints.bool(), Population(), Population(), {})
 
     def __len__(self) -> int:
         return len(self.key)

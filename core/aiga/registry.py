@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiga.errors import InputError
+from aiga.errors import AigaError, InputError, PluginError
 
 if TYPE_CHECKING:
     from aiga.components import Cost, Domain, Executor, Network, Optimiser, Screen
@@ -136,10 +136,20 @@ class Components:
 
 
 def register(plugin: Plugin, components: Components) -> None:
-    """Lets a plugin put its components into ``components``."""
-    with components.registering(plugin.name):
-        # A hook may leave out the arguments that it does not use.
-        if inspect.signature(plugin.aiga_register).parameters:
-            plugin.aiga_register(components)
-        else:
-            plugin.aiga_register()  # type: ignore[call-arg]
+    """Lets a plugin put its components into ``components``.
+
+    Raises:
+        PluginError: if it raises.
+    """
+    try:
+        with components.registering(plugin.name):
+            # A hook may leave out the arguments that it does not use.
+            if inspect.signature(plugin.aiga_register).parameters:
+                plugin.aiga_register(components)
+            else:
+                plugin.aiga_register()  # type: ignore[call-arg]
+    except AigaError:
+        raise
+    except Exception as error:
+        what = f"plugin {plugin.name!r} raised in register, before the first iteration: {type(error).__name__}: {error}"
+        raise PluginError(f"{what}. Mend that, or take [plugins.{plugin.name}] out of the configuration") from error

@@ -9,8 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from aiga.errors import Abandoned
+
+_AGAIN = 1.0  # seconds: a destructor or somebody's bare `except` may swallow what leaves an iteration, so it is raised again
 
 
 class Stop:
@@ -20,14 +23,13 @@ class Stop:
     iteration is abandoned. The second ends the process at once.
     """
 
-    def __init__(
-        self, *, seconds: float | None, iterations: int | None, evaluations: int | None, grace: float
-    ) -> None:
+    def __init__(self, *, seconds: float | None, iterations: int | None, evaluations: int | None, grace: float) -> None:
         self.reason: str | None = None
         self.abandoned = False
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._iterations, self._evaluations, self._grace = iterations, evaluations, grace
         self._signals, self._inside = 0, False
+        self._alarm: Any = None  # whose SIGALRM it was before the first request
 
     def due(self, iteration: int, evaluations: int) -> str | None:
         """Why the run should stop at this boundary; None where it should go on.
@@ -47,16 +49,17 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Takes SIGINT, SIGTERM and SIGALRM while its body runs; does nothing outside the main thread."""
+        """Takes SIGINT and SIGTERM while its body runs, SIGALRM from the first of them on; only in the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        handlers = {signal.SIGINT: self._asked, signal.SIGTERM: self._asked, signal.SIGALRM: self._late}
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        before = {number: signal.signal(number, self._asked) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            if self._signals:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                before[signal.SIGALRM] = self._alarm
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -77,10 +80,10 @@ class Stop:
             # What is not committed will be computed again; a clean-up could hang.
             os._exit(1)
         self.reason = f"{signal.Signals(number).name} received"
-        signal.setitimer(signal.ITIMER_REAL, max(self._grace, 1e-3))
+        self._alarm = signal.signal(signal.SIGALRM, self._late) or signal.SIG_DFL
+        signal.setitimer(signal.ITIMER_REAL, max(self._grace, 1e-3), _AGAIN)
 
     def _late(self, number: int, frame: FrameType | None) -> None:
         self.abandoned = True
         if self._inside:
-            self._inside = False
             raise Abandoned

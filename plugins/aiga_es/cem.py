@@ -14,20 +14,23 @@ from aiga_es.sampled import tell_in_blocks
 
 
 class CemOptions(aiga.Options):
-    """The distribution's start, and how many shape the next one."""
+    """The distribution's start, and how many shape the next one.
+
+    Attributes:
+        population: perturbed agents scored for each niche in each step.
+        episodes: lifetimes of each perturbed agent.
+        parenthood_ratio: share of the population, best first, that shapes the next distribution.
+        stdev_init: standard deviation of every parameter at first.
+        stdev_min: keeps the search from freezing.
+        stdev_max_change: largest change of a standard deviation in one step, as a share of it; unbounded where left out.
+    """
 
     population: int = Field(default=512, ge=4)
-    """Perturbed agents scored for each niche in each step."""
     episodes: int = Field(default=1, ge=1)
-    """Lifetimes of each perturbed agent."""
     parenthood_ratio: float = Field(default=0.25, gt=0.0, le=1.0)
-    """Share of the population, best first, that shapes the next distribution."""
     stdev_init: float = Field(default=0.1, gt=0.0)
-    """Standard deviation of every parameter at first."""
     stdev_min: float = Field(default=0.01, ge=0.0)
-    """Keeps the search from freezing."""
     stdev_max_change: float | None = Field(default=None, ge=0.0)
-    """Largest change of a standard deviation in one step, as a share of it; unbounded where left out."""
 
     @model_validator(mode="after")
     def _parents(self) -> CemOptions:

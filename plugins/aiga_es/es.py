@@ -16,22 +16,29 @@ _NUMBERS = 2**20  # normal numbers held at a time; the gradient's bits do not de
 
 
 class EsOptions(aiga.Options):
-    """POET's values; a decay applies once a step, and counts from a niche's last new agent."""
+    """POET's values; a decay applies once a step, and counts from a niche's last new agent.
+
+    Attributes:
+        population: perturbed agents scored for each niche in each step: half as many antithetic pairs.
+        episodes: lifetimes of each perturbed agent.
+        lr: Adam's step size at first.
+        lr_decay: what the step size is multiplied by after each step.
+        lr_floor: smallest step size.
+        sigma: standard deviation of the perturbations at first, in units of the parameters.
+        sigma_decay: what sigma is multiplied by after each step.
+        sigma_floor: smallest sigma.
+        weight_decay: pull of each parameter towards zero, in units of the gradient.
+    """
 
     population: int = Field(default=512, ge=2)
-    """Perturbed agents scored for each niche in each step: half as many antithetic pairs."""
     episodes: int = Field(default=1, ge=1)
-    """Lifetimes of each perturbed agent."""
     lr: float = Field(default=0.01, gt=0.0)
-    """Adam's step size at first."""
     lr_decay: float = Field(default=0.9999, gt=0.0, le=1.0)
     lr_floor: float = Field(default=0.001, ge=0.0)
     sigma: float = Field(default=0.1, gt=0.0)
-    """Standard deviation of the perturbations at first, in units of the parameters."""
     sigma_decay: float = Field(default=0.999, gt=0.0, le=1.0)
     sigma_floor: float = Field(default=0.01, ge=0.0)
     weight_decay: float = Field(default=0.01, ge=0.0)
-    """Pull of each parameter towards zero, in units of the gradient."""
 
     @field_validator("population")
     @classmethod

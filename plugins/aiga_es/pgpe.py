@@ -17,26 +17,31 @@ from aiga_es.sampled import tell_in_blocks
 
 
 class PgpeOptions(aiga.Options):
-    """ClipUp's settings for locomotion by default."""
+    """ClipUp's settings for locomotion by default.
+
+    Attributes:
+        population: perturbed agents scored for each niche in each step: half as many symmetric pairs.
+        episodes: lifetimes of each perturbed agent.
+        optimizer: what steps the centre.
+        center_learning_rate: length of a step of ClipUp before momentum; Adam's step size.
+        max_speed: longest step of ClipUp; twice ``center_learning_rate`` where left out.
+        momentum: of ClipUp.
+        stdev_init: standard deviation of every parameter at first.
+        stdev_learning_rate: how far the standard deviations follow their gradient.
+        stdev_min: smallest standard deviation.
+        stdev_max_change: largest change of a standard deviation in one step, as a share of it.
+    """
 
     population: int = Field(default=512, ge=2)
-    """Perturbed agents scored for each niche in each step: half as many symmetric pairs."""
     episodes: int = Field(default=1, ge=1)
-    """Lifetimes of each perturbed agent."""
     optimizer: Literal["clipup", "adam"] = "clipup"
-    """What steps the centre."""
     center_learning_rate: float = Field(default=0.075, gt=0.0)
-    """Length of a step of ClipUp before momentum; Adam's step size."""
     max_speed: float | None = Field(default=None, gt=0.0)
-    """Longest step of ClipUp; twice ``center_learning_rate`` where left out."""
     momentum: float = Field(default=0.9, ge=0.0, lt=1.0)
-    """Of ClipUp."""
     stdev_init: float = Field(default=0.04, gt=0.0)
-    """Standard deviation of every parameter at first."""
     stdev_learning_rate: float = Field(default=0.1, ge=0.0)
     stdev_min: float = Field(default=0.0, ge=0.0)
     stdev_max_change: float = Field(default=0.2, ge=0.0)
-    """Largest change of a standard deviation in one step, as a share of it."""
 
     @field_validator("population")
     @classmethod

@@ -24,18 +24,21 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu
 
 
 class MlpOptions(aiga.Options):
-    """Architecture and birth of the agents."""
+    """Architecture and birth of the agents.
+
+    Attributes:
+        hidden: units of each hidden layer; none at all makes a linear policy.
+        activation: of the hidden layers.
+        output: of the last layer.
+        init: how newborn parameters are drawn, biases included.
+        init_scale: standard deviation of newborn parameters.
+    """
 
     hidden: Annotated[tuple[Annotated[int, Field(strict=True, ge=1)], ...], Field(strict=False)] = (40, 40)
-    """Units of each hidden layer; none at all makes a linear policy."""
     activation: Activation = "tanh"
-    """Of the hidden layers."""
     output: Activation = "tanh"
-    """Of the last layer."""
     init: Literal["normal"] = "normal"
-    """How newborn parameters are drawn, biases included."""
     init_scale: float = Field(default=0.1, ge=0.0)
-    """Standard deviation of newborn parameters."""
 
 
 class MlpNetwork:

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from aiga import Batch, Stream
@@ -77,11 +78,12 @@ def terrains(envs: Batch) -> list[Terrain]:
 
 def _draw(seeds: Tensor) -> list[_Draws]:
     most = CELLS // GRASS[0]  # stretches there can be
-    rng = _STREAM.rows(seeds)
-    bump = rng.child("bump").uniform(CELLS, low=-1.0, high=1.0).tolist()
-    run = rng.child("run").integers(*GRASS, most).tolist()
-    kind, size, coin = (rng.child(name).uniform(most).tolist() for name in ("kind", "size", "coin"))
-    return [_Draws(*row) for row in zip(bump, run, kind, size, coin, strict=True)]
+    # One call for all: what is drawn is told apart by its place among the row's numbers.
+    drawn = _STREAM.rows(seeds).uniform(CELLS + 4 * most)
+    bump, run, kind, size, coin = torch.split(drawn, [CELLS, most, most, most, most], dim=1)
+    cells = (GRASS[0] + (GRASS[1] - GRASS[0]) * run).long()
+    columns = (2.0 * bump - 1.0, cells, kind, size, coin)
+    return [_Draws(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 class _Builder:

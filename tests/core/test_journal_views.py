@@ -68,9 +68,10 @@ def test_annecs_is_missing_where_the_archive_was_never_checked(journal: Journal)
     assert journal.annecs()["annecs"].isna().all()
 
 
-def test_annecs_does_not_count_a_solve_of_what_was_never_admitted(journal: Journal) -> None:
-    journal.commit(0, [solved(5)])
-    assert journal.annecs()["annecs_active"].tolist() == [0]
+def test_annecs_does_not_count_a_solve_of_what_was_not_yet_or_never_admitted(journal: Journal) -> None:
+    journal.commit(0, [solved(5), solved(6)])
+    journal.commit(1, [admitted(6)])
+    assert journal.annecs()["annecs_active"].tolist() == [0, 0]
 
 
 def test_lineage_has_a_row_for_each_parent_of_an_environment(journal: Journal) -> None:

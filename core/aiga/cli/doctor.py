@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 import typer
 
 from aiga import discovery
-from aiga.plugin_classes import PluginFault, PluginSource, check_class, import_class
+from aiga.errors import PluginError
+from aiga.plugin_classes import PluginFault, PluginSource, check_class, import_class, install_command
 
 
 @dataclass(frozen=True)
@@ -76,21 +77,18 @@ def _plugin(source: PluginSource) -> Finding:
         components = discovery.Components()
         discovery.register(found(found.Options()), components)
     # Whatever a stranger's constructor or hook raises is what the doctor is there to tell.
-    except ModuleNotFoundError as error:
-        command = _install(error.name or "", source.distribution)
-        return Finding(
-            "plugin", source.name, False, f'needs the module "{error.name}", which is not installed. Install it: {command}'
-        )
     except Exception as error:
-        return Finding("plugin", source.name, False, f"raised {type(error).__name__} when it registered: {error}")
+        return Finding("plugin", source.name, False, _raised(error, source.distribution))
     brings = ", ".join(f"{entry.kind} {entry.name}" for entry in components.entries())
     return Finding("plugin", source.name, True, f"{source.origin}" + (f"; brings {brings}" if brings else ""))
 
 
-def _install(module: str, distribution: str) -> str:
-    from aiga.plugin_classes import install_command
-
-    return install_command(module, distribution)
+def _raised(error: Exception, distribution: str) -> str:
+    cause = error.__cause__ if isinstance(error, PluginError) and error.__cause__ is not None else error
+    if isinstance(cause, ModuleNotFoundError):
+        command = install_command(cause.name or "", distribution)
+        return f'needs the module "{cause.name}", which is not installed. Install it: {command}'
+    return f"raised {type(cause).__name__} when it registered: {cause}"
 
 
 def _requirements(distribution: str) -> Iterator[Finding]:

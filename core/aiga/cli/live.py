@@ -37,6 +37,10 @@ class Display:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Draws the display for the last time."""
         if self._live is not None:
             self._live.stop()
 

@@ -28,6 +28,9 @@ class Plain:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Nothing stays behind."""
 
     def say(self, lines: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from aiga.cli.places import command
 from aiga.cli.plain import Plain
 from aiga.cli.screen import interactive
 from aiga.config import Config
-from aiga.errors import AigaError
+from aiga.errors import AigaError, InputError
 from aiga.founding import check_initial_agent
 from aiga.rundir import CONFIG, RunDirectory
 from aiga.runs import Run
@@ -65,12 +65,15 @@ def _carry(path: Path, work: Callable[[], Run], display: Plain | Display) -> Non
     """Does the work; then says where all is and what to type next."""
     try:
         finished = work()
-    except AigaError:
+    except AigaError as error:
+        display.close()
+        if error.exit_code != InputError.exit_code and (path / CONFIG).is_file():
+            display.say([f"go on:        {command('resume', path)}"])
         raise
     except Exception as error:
         log = RunDirectory(path).log_path if (path / CONFIG).is_file() else None
         raise defect(error, log) from error
-    display.__exit__(None, None, None)
+    display.close()
     pictures = _draw(finished, display)
     display.say(_closing(finished, pictures))
 

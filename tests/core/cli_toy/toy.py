@@ -30,7 +30,7 @@ class ToyOptions(aiga.Options):
 
 
 class Line:
-    """Environments are points on a line; a lifetime scores how near an agent is, with a little noise from its seed."""
+    """Environments are points on a line; a lifetime scores how near an agent is, with a little noise."""
 
     version = 1
     solved = 9.5
@@ -40,17 +40,21 @@ class Line:
     parallelism = "device"
 
     def initial(self, rng: aiga.Stream, count: int) -> aiga.Batch:
-        return aiga.Batch.of(aiga.Kind("line", {"version": 1}), {"place": rng.uniform(count, 1, low=-0.1, high=0.1)})
+        seed = rng.child("seed").words(count)
+        return aiga.Batch.of(
+            aiga.Kind("line", {"version": 1}), {"place": rng.uniform(count, 1, low=-0.1, high=0.1), "seed": seed}
+        )
 
     def mutate(self, rng: aiga.Stream, parents: aiga.Batch) -> aiga.Batch:
         moved = parents.leaves["place"] + rng.uniform(1, low=0.2, high=0.6)
-        return aiga.Batch.of(parents.kind, {"place": moved})
+        return aiga.Batch.of(parents.kind, {"place": moved, "seed": rng.child("seed").words(1)[:, 0]})
 
     def describe(self, envs: aiga.Batch) -> Tensor:
         return envs.leaves["place"]
 
     def live(self, pairs: aiga.Pairs, network: Any, seeds: Tensor, record: bool = False) -> Any:
-        place = pairs.envs.batches[0].leaves["place"][pairs.env, 0]
+        envs = pairs.envs.batches[0].leaves
+        place = envs["place"][pairs.env, 0] + (envs["seed"][pairs.env] % 100).double() / 1000
         agents = pairs.agents.batches[0]
         leaves = {name: leaf[pairs.agent] for name, leaf in agents.leaves.items()}
         life = network.newborn(leaves)
@@ -72,7 +76,7 @@ class Line:
         return scores, aiga.Trajectory(torch.stack(observations), torch.stack(actions), rewards, done)
 
 
-class Point:
+class Dot:
     """A network of one number, which is also its answer."""
 
     structure: ClassVar[Structure] = {"version": 1}
@@ -119,7 +123,7 @@ class Toy(aiga.Plugin):
 
     def aiga_register(self, registry: Registry) -> None:
         registry.domain("line", Line())
-        registry.network("point", Point())
+        registry.network("dot", Dot())
         registry.optimiser("halve", Halve())
 
     def notice(self) -> list[str]:
