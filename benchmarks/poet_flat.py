@@ -1,9 +1,9 @@
 """ES alone on the flat course: does it pass 230, and after how many environment steps? Also makes the walker that ships.
 
-Each seed is a run of its own: one niche, the flat course, ``es`` from N(0, 0.1^2). A first stage with short lives learns to walk,
-since a walker that merely stands costs a whole life; a second stage with the task's full length learns to arrive. The curve
-is the score of the niche's agent, taken by the loop on fresh start pushes in every iteration; the last column is the agent that
-scored best, judged once more on 100 fresh episodes.
+Each seed is four runs, one niche each, on the flat course, by ``es`` from N(0, 0.1^2); only the first starts from noise. The
+first lives are short: a walker that merely stands lives a long one to its end, and where lives are long a small population
+learns to stand and no more. The curve is the score of the niche's agent in lives of the stage's length, taken by the
+loop on fresh start pushes in every iteration; the last agent is judged on 100 fresh episodes of the task's full length.
 
     python benchmarks/poet_flat.py                        # three seeds
     python benchmarks/poet_flat.py --save plugins/aiga_walker/agents/flat.safetensors
@@ -44,7 +44,12 @@ class Stage:
     sigma: float
 
 
-STAGES = (Stage(400, 150, 0.01, 0.1), Stage(1000, 150, 0.01, 0.05))
+STAGES = (
+    Stage(120, 100, 0.05, 0.1),
+    Stage(250, 40, 0.03, 0.05),
+    Stage(600, 50, 0.03, 0.05),
+    Stage(1000, 20, 0.01, 0.03),
+)
 QUICK = (Stage(100, 4, 0.01, 0.1), Stage(100, 2, 0.01, 0.05))
 
 
@@ -87,7 +92,7 @@ class Curve:
         print(text, flush=True)
 
     def steps_to(self, goal: float) -> int | None:
-        """Environment steps until the score first passed ``goal``."""
+        """Environment steps until the score first passed ``goal``, in lives of the stage's length."""
         return next((steps for steps, score in self.points if score > goal), None)
 
 

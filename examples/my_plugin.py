@@ -5,6 +5,8 @@ Run it with ``aiga run examples/my_plugin.toml``.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 import aiga
@@ -26,6 +28,7 @@ class MyPlugin(aiga.Plugin):
 
     name = "my_plugin"
     Options = MyOptions
+    options: MyOptions
     needs = ("distance",)
 
     def aiga_register(self, registry: aiga.Registry) -> None:
@@ -33,11 +36,12 @@ class MyPlugin(aiga.Plugin):
 
     def screen(self, lab: aiga.Lab, pairs: aiga.Pairs) -> aiga.Screened:
         """Rejects what is close to an active environment; what already is one passes."""
+        domain: Any = lab.domain
         apart = torch.full((len(pairs.envs),), torch.inf, dtype=torch.float64)
         for start, batch in pairs.envs.parts():
             for active in lab.niches.envs.batches:
                 if active.kind == batch.kind:
-                    near = lab.domain.distance(batch, active).amin(dim=1).cpu()
+                    near = domain.distance(batch, active).amin(dim=1).cpu()
                     apart[start : start + len(batch)] = torch.minimum(apart[start : start + len(batch)], near)
         known = torch.isin(pairs.envs.ids, lab.niches.env_ids)
         close = (~known & (apart < self.options.nearest))[pairs.env]

@@ -16,7 +16,6 @@ import aiga
 from aiga import checkpoint, codec, experiment
 from aiga import config as configs
 from aiga.engine import Engine
-from aiga.loop import iterate
 from aiga.rundir import RunDirectory
 from aiga.stop import Stop
 from aiga.testing import linear, points
@@ -114,11 +113,11 @@ def engine(folder: Path, config: Mapping[str, Any], name: str = "it") -> Iterato
 
 @contextmanager
 def founded(folder: Path, config: Mapping[str, Any], iterations: int = 0) -> Iterator[Engine]:
-    """A run in this process that went through ``iterations`` of the loop, uncommitted."""
+    """A run in this process after ``iterations`` of the loop."""
     with engine(folder, config) as it:
         it.found()
         for _ in range(iterations):
-            iterate(it.w, it.rules)
+            it.step()
         yield it
 
 

@@ -166,9 +166,8 @@ class Engine:
         while (reason := stop.due(self.w.iteration, self.meter.total("episodes"))) is None:
             begun, start = time.perf_counter(), self.tree()
             try:
-                with stop.abandonable(), self.meter.timed("core", "loop"):
-                    iterate(self.w, self.rules)
-                    metrics = self._metrics()
+                with stop.abandonable():
+                    metrics = self._advance()
             except Abandoned:
                 self._abandon(start)
                 continue
@@ -179,6 +178,11 @@ class Engine:
             self.save()
         self.journal.operation("stop", {"reason": reason}, self.w.iteration)
         return reason
+
+    def step(self) -> None:
+        """One iteration, committed."""
+        begun = time.perf_counter()
+        self._commit(begun, self._advance())
 
     def close(self) -> None:
         """Ends workers and closes the journal; what a plugin raises at that goes to the log, the run being over."""
@@ -263,6 +267,11 @@ class Engine:
             operations.append(("plugin", {"plugin": failure.plugin, "hook": failure.hook, "text": text}))
         self.w.host.failures.clear()
         return operations
+
+    def _advance(self) -> dict[str, float]:
+        with self.meter.timed("core", "loop"):
+            iterate(self.w, self.rules)
+            return self._metrics()
 
     def _metrics(self) -> dict[str, float]:
         w = self.w

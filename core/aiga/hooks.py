@@ -67,6 +67,10 @@ class Plugin:
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
 
+    def notice(self) -> list[str]:
+        """Lines that a person should read when a run starts, such as how far the options are from a paper's."""
+        return []
+
     def state_dict(self) -> dict[str, Any]:
         """What the plugin must find again after a resume: JSON-able values and tensors, in dicts with string keys."""
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,10 +165,9 @@ def _recorded(executor: Any, made: Assembled, pairs: Pairs, seeds: Tensor) -> Li
 
 def _differences(run: Run, made: Assembled, iteration: int) -> list[str]:
     """What a stretch of the run that scored the stone had otherwise: machine, versions, device."""
-    operations = run.operations()
-    stretches = operations[operations["type"].isin(["start", "resume"])]
-    begun = stretches[stretches["from"].fillna(0) <= iteration] if "from" in stretches else stretches
-    if not len(begun):
-        return []
-    was, now = begun.iloc[-1].to_dict(), {**machine(), "device": made.device}
+    stretches = [(-1, row) for row in run.operations("start").to_dict("records")]
+    stretches += [(int(row["from"]), row) for row in run.operations("resume").to_dict("records")]
+    # A later stretch that began before the stone's iteration computed it anew.
+    was: dict[Hashable, Any] = next((row for begun, row in reversed(stretches) if begun < iteration), {})
+    now = {**machine(), "device": made.device}
     return [f"{name} was {was[name]}, is {value}" for name, value in now.items() if name in was and was[name] != value]

@@ -160,4 +160,5 @@ class Run:
         rows = journal.about(key, id, _SCORED)
         scored = [row for row in rows if row.get("score") is not None and row.get("agent", -1) >= 0]
         solves = [row for row in scored if row["type"] == "solved"]
-        return (solves or scored or [None])[-1]
+        found = solves or scored
+        return found[-1] if found else None

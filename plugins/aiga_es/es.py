@@ -93,6 +93,13 @@ class Es(aiga.Plugin):
     Options = EsOptions
     options: EsOptions
 
+    def notice(self) -> list[str]:
+        """What differs from POET's values."""
+        poet = EsOptions()
+        mine = {name: getattr(self.options, name) for name in EsOptions.model_fields}
+        off = [f"{name} {value} (POET: {getattr(poet, name)})" for name, value in mine.items() if value != getattr(poet, name)]
+        return [f"unlike POET: {', '.join(off)}"] if off else []
+
     def aiga_register(self, registry: aiga.Registry) -> None:
         options = self.options
         registry.optimiser("es", Evolution("es", EsRule(options), options.population, options.episodes))

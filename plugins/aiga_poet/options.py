@@ -79,3 +79,24 @@ class PoetOptions(Options):
             return band
         remedy = f"[{high:g}, {low:g}]" if high < low else "[50, 300]"
         raise ValueError(f"lower bound {low:g} must be below upper bound {high:g}. Write {remedy}.")
+
+
+def deviations(options: PoetOptions) -> list[str]:
+    """Lines that say what ``options`` keeps of the paper, and by how much the rest is off."""
+    paper, kept, off = PoetOptions(), [], []
+    for name in PoetOptions.model_fields:
+        mine, theirs = getattr(options, name), getattr(paper, name)
+        if mine != theirs:
+            off.append(f"{name} {_shown(mine)} (paper: {_shown(theirs)})")
+        elif name in _RULES:
+            kept.append(f"{name} {_shown(mine)}")
+    lines = [f"as in the paper: {', '.join(kept)}"] if kept else []
+    return [*lines, f"unlike the paper: {', '.join(off)}"] if off else lines
+
+
+# Rules decide what may enter; they are named even where nothing differs.
+_RULES = ("minimal_criterion", "reproduce_above", "novelty_k", "transfer")
+
+
+def _shown(value: Any) -> str:
+    return f"[{value[0]:g}, {value[1]:g}]" if isinstance(value, tuple) else str(value)

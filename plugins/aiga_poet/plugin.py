@@ -13,7 +13,7 @@ from aiga import Cost, Lab, Offers, Pairs, Plugin, Population, Registry, Scores,
 from aiga_poet.admission import archived_best, best_agents
 from aiga_poet.criterion import MinimalCriterion
 from aiga_poet.novelty import novelty
-from aiga_poet.options import PoetOptions
+from aiga_poet.options import PoetOptions, deviations
 from aiga_poet.reproduction import describe, eligible, reproduce, twins
 from aiga_poet.transfer import accept_best, offer_best
 
@@ -39,6 +39,10 @@ class Poet(Plugin):
         self._totals: Counter[str] = Counter()
         self._novelty: float | None = None  # mean over the last admission
         self._notes: dict[int, dict[str, Any]] = {}  # by environment id, from screen to select of one iteration
+
+    def notice(self) -> list[str]:
+        """What differs from the paper, and by how much."""
+        return deviations(self.options)
 
     def state_dict(self) -> dict[str, Any]:
         return {"totals": dict(self._totals), "novelty": self._novelty}

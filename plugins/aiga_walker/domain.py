@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
-from aiga import Batch, InputError, Network, Pairs, Scores, Space, Stream, Trajectory
-from aiga.components import Structure
-from aiga.data import Leaves
+from aiga import Batch, Network, Pairs, Scores, Space, Stream, Trajectory
 from aiga_walker import courses, genome
 
 if TYPE_CHECKING:
     from aiga_walker.env import CourseWalker, Lidar
 
 AGENTS = Path(__file__).with_name("agents")
-SHIPPED = {"walker-flat": AGENTS / "flat.safetensors"}
 
 
 class WalkerDomain:
@@ -36,6 +34,7 @@ class WalkerDomain:
     outputs = Space((4,), "continuous", -1.0, 1.0)
     parallelism: Literal["serial", "threads", "device"] = "serial"
     names = courses.NAMES
+    agents: Mapping[str, Path] = MappingProxyType({"walker-flat": AGENTS / "flat.safetensors"})
 
     def __init__(
         self,
@@ -80,42 +79,3 @@ class WalkerDomain:
             self._walkers.append(CourseWalker(self.lidar))
         scores, trajectory = live(pairs, network, seeds, self.steps, self._walkers, record)
         return (scores, trajectory) if record else scores
-
-    def initial_agent(self, source: str, network: Network, structure: Structure) -> Leaves:
-        """One agent from a file.
-
-        Args:
-            source: ``"walker-flat"``, which ships with the package, or a path to a ``.safetensors`` file.
-            network: what the agent is made of.
-            structure: its architecture.
-
-        Returns:
-            Leaves with a leading axis of 1.
-
-        Raises:
-            InputError: if there is no such file, or its leaves are not those of the network.
-        """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        path = SHIPPED.get(source, Path(source))
-        if not path.is_file():
-            raise InputError(
-                f"initial agent {source!r}: there is no file {path}. Name one of {', '.join(SHIPPED)} or a .safetensors file."
-            )
-        try:
-            held = load_file(path)
-        except SafetensorError as error:
-            raise InputError(f"initial agent {source!r}: {path} is not a safetensors file: {error}") from error
-        layout = network.build(structure, self.inputs, self.outputs)
-        wanted = {name: (1, *shape) for name, shape in layout.items()}
-        found = {name: tuple(leaf.shape) for name, leaf in held.items()}
-        # Files of one agent may lack the leading axis.
-        rows = {name: leaf[None] if (1, *leaf.shape) == wanted.get(name) else leaf for name, leaf in held.items()}
-        if {name: tuple(leaf.shape) for name, leaf in rows.items()} != wanted:
-            raise InputError(f"initial agent {source!r}: {path} holds {_shapes(found)}, but the network has {_shapes(wanted)}.")
-        return rows
-
-
-def _shapes(layout: dict[str, tuple[int, ...]]) -> str:
-    return ", ".join(f"{name} {list(layout[name])}" for name in sorted(layout))

@@ -40,13 +40,19 @@ class Walker(aiga.Plugin):
     """Bipedal walkers on POET's obstacle courses."""
 
     name: ClassVar[str] = "walker"
-    Options: ClassVar[type[aiga.Options]] = WalkerOptions
+    Options: ClassVar[type[WalkerOptions]] = WalkerOptions
+    options: WalkerOptions
+
+    def notice(self) -> list[str]:
+        """A life shorter or longer than POET's."""
+        steps, poet = self.options.steps, WalkerOptions().steps
+        return [f"unlike POET: steps {steps} (POET: {poet})"] if steps != poet else []
 
     def aiga_register(self, registry: aiga.Registry) -> None:
         """Registers the domain ``walker``."""
         from aiga_walker.domain import WalkerDomain
 
-        options: WalkerOptions = self.options  # type: ignore[assignment]
+        options = self.options
         registry.domain("walker", WalkerDomain(options.steps, options.categories, options.max_gap, options.lidar))
 
     def aiga_render(self, lab: aiga.Lab, subject: aiga.Subject) -> Any:

@@ -246,6 +246,24 @@ def test_status_watched_as_json_tells_anew_until_ctrl_c(runs: Path) -> None:
     assert watching.wait() == 0
 
 
+def test_status_of_a_run_that_was_killed_does_not_tell_how_it_stopped_before(tmp_path: Path) -> None:
+    assert aiga("run", FILE, "--name", "dead", "--runs", str(tmp_path), "--set", "run.stop.iterations=1")[0] == 0
+    assert status(tmp_path, "dead")["stopped"] == "1 iterations are done"
+    running = subprocess.Popen(
+        [*AIGA, "resume", "dead", "--runs", str(tmp_path), "--set", "run.stop.iterations=1000000"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    assert running.stdout.readline().startswith("iteration 2")
+    running.kill()
+    running.wait()
+    running.stdout.close()
+    held = status(tmp_path, "dead")
+    assert (held["live"], held["stopped"], held["failure"]) == (False, None, None)
+    assert "killed before it could save" in aiga("status", "dead", "--runs", str(tmp_path))[1]
+
+
 def test_counts_start_again_where_a_run_went_back_behind_what_was_read() -> None:
     class Journal:
         def __init__(self, iteration: int, rows: list[str]) -> None:
@@ -270,7 +288,10 @@ def test_a_plugin_that_raises_ends_the_run_with_its_name_and_exit_code_1(tmp_pat
     assert f"aiga resume ill --runs {tmp_path}" in out
     assert "Traceback" not in out + error
     assert "ValueError: as asked" in (tmp_path / "ill" / "log.txt").read_text()
-    assert status(tmp_path, "ill")["iteration"] == 2
+    held = status(tmp_path, "ill")
+    assert held["iteration"] == 2
+    assert held["stopped"] is None
+    assert "ValueError: as asked" in str(held["failure"])
 
 
 def test_a_fault_of_aigas_own_is_one_line_and_its_traceback_goes_to_the_log(

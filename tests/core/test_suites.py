@@ -169,10 +169,13 @@ def test_the_suites_find_the_faults_they_are_for(pytester: pytest.Pytester) -> N
 
 def test_the_bench_is_a_founded_run_that_can_be_asked() -> None:
     with bench(plugin="mine", overrides=["population.niches=3"], iterations=2) as lab:
-        assert (lab.iteration, len(lab.niches)) == (2, 3)
+        assert (lab.iteration, len(lab.niches)) == (3, 3)
         scores = lab.evaluate(lab.niches.pairs(), purpose="test")
         assert scores.fitness.shape == (3,)
         assert ("mine", "test", "episodes", 3) in set(lab.meter.rows())
+        before = len(lab.archive.agent_ids)
+        lab.remember(lab.niches.agents)
+        assert len(lab.archive.agent_ids) == before + 3
         folder = lab.path
         assert folder.is_dir()
     assert not folder.exists()

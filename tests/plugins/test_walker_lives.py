@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from aiga import Batch, InputError, Kind, Output, Pairs, Percept, Population, Scores, Status, Stream, Trajectory
@@ -231,29 +229,6 @@ def test_a_held_out_course_has_its_published_size() -> None:
 def test_an_unknown_course_is_answered_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match="Did you mean 'PitGap'"):
         WalkerDomain().named("PitGaps")
-
-
-def test_an_initial_agent_comes_from_a_file_with_or_without_a_leading_axis(tmp_path: Path) -> None:
-    agent = NETWORK.init(Stream(8), LAYOUT, 1)
-    save_file(agent, tmp_path / "row.safetensors")
-    save_file({name: leaf[0].clone() for name, leaf in agent.items()}, tmp_path / "bare.safetensors")
-    for name in ("row", "bare"):
-        loaded = WalkerDomain().initial_agent(str(tmp_path / f"{name}.safetensors"), NETWORK, NETWORK.structure)
-        assert all(torch.equal(loaded[leaf], agent[leaf]) for leaf in LAYOUT)
-
-
-def test_an_initial_agent_that_does_not_fit_is_refused_with_both_shapes(tmp_path: Path) -> None:
-    save_file({"bias": torch.zeros(3), "weight": torch.zeros(4, 24)}, tmp_path / "a.safetensors")
-    with pytest.raises(InputError, match=r"holds bias \[3\].*network has bias \[1, 4\]"):
-        WalkerDomain().initial_agent(str(tmp_path / "a.safetensors"), NETWORK, NETWORK.structure)
-
-
-def test_a_missing_or_broken_initial_agent_is_an_input_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no file"):
-        WalkerDomain().initial_agent(str(tmp_path / "none.safetensors"), NETWORK, NETWORK.structure)
-    (tmp_path / "torn.safetensors").write_bytes(b"torn")
-    with pytest.raises(InputError, match="not a safetensors file"):
-        WalkerDomain().initial_agent(str(tmp_path / "torn.safetensors"), NETWORK, NETWORK.structure)
 
 
 def test_walkers_that_finish_say_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,9 @@ def test_an_animation_shows_every_third_step_up_to_the_end_of_the_life() -> None
 def test_a_long_life_is_shown_in_larger_strides() -> None:
     still = life(1, 0)
     long = Trajectory(
-        *(torch.zeros(2000, 1) for _ in range(3)),
+        still.rewards.repeat(2000, 1),
+        still.rewards.repeat(2000, 1),
+        still.rewards.repeat(2000, 1),
         torch.zeros(2000, 1, dtype=torch.bool),
         {"poses": still.extras["poses"].repeat(2000, 1, 1, 1)},
     )

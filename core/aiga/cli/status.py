@@ -44,7 +44,7 @@ class Watched:
         with Journal(folder.journal_path, readonly=True) as journal:
             chronicle.read(journal)
             annecs = _last(journal.annecs())
-            stops = journal.operations("stop")
+            ended = _ended(journal)
         holder, saved = folder.holder(), self._checkpoint()
         scores = saved.get("scores", {})
         niches = [asdict(niche) for niche in chronicle.niches.values()]
@@ -57,7 +57,8 @@ class Watched:
             "path": str(folder.path),
             "live": holder is not None,
             "process": None if holder is None else asdict(holder),
-            "stopped": str(stops["reason"].iloc[-1]) if holder is None and len(stops) else None,
+            "stopped": ended.get("stop") if holder is None else None,
+            "failure": ended.get("failure") if holder is None else None,
             "iteration": chronicle.iteration,
             "niches": niches,
             "best": summary.get("best"),
@@ -113,6 +114,17 @@ def _saved(folder: Path) -> dict[str, Any]:
         "meter": [dict(zip(names, row, strict=True)) for row in search["meter"]["counts"]],
         "checkpoint": {"iteration": newest.iteration, "time": made},
     }
+
+
+def _ended(journal: Journal) -> dict[str, str]:
+    """How the latest stretch ended: the reason of its stop, or its failure; nothing where it was killed or goes on."""
+    latest: tuple[int, dict[str, str]] = (0, {})
+    for type, column in (("start", None), ("resume", None), ("stop", "reason"), ("failure", "text")):
+        frame = journal.operations(type)
+        if len(frame) and int(frame["id"].iloc[-1]) > latest[0]:
+            words = {} if column is None else {type: str(frame[column].iloc[-1])}
+            latest = (int(frame["id"].iloc[-1]), words)
+    return latest[1]
 
 
 def _last(frame: Any) -> dict[str, int | None]:
@@ -197,7 +209,8 @@ def _figures(status: Mapping[str, Any]) -> list[tuple[str, str]]:
         process = status["process"]
         state = f"running in process {process['pid']} on {process['host']}" if process["pid"] else "running"
     else:
-        state = f"not running ({status['stopped'] or 'ended without saving'}); go on: {command('resume', path)}"
+        why = status["stopped"] or (f"failed: {status['failure']}" if status["failure"] else "killed before it could save")
+        state = f"not running ({why}); go on: {command('resume', path)}"
     won = (
         f", {transfers['still_winning']:,} of {transfers['audited']:,} still win on fresh seeds" if transfers["audited"] else ""
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,13 +32,13 @@ def bench(
     iterations: int = 0,
     base: Path | None = None,
 ) -> Iterator[Lab]:
-    """The lab of a run that was just founded, in a folder that is gone afterwards.
+    """The lab at the start of an iteration of a run that was just founded, in a folder that is gone afterwards.
 
     Args:
         config: what a ``plugins.toml`` holds; without one the domain ``points``, its agents of the network ``linear``.
         plugin: as whom the lab is asked: ``lab.rng`` and ``lab.meter`` are that plugin's own.
         overrides: as for :func:`aiga.run`.
-        iterations: of the loop, before the lab is handed over.
+        iterations: of the loop that are done before; without any, the lab is that of iteration 1.
         base: the folder that ``path`` of a plugin starts from.
 
     Raises:
@@ -51,6 +52,9 @@ def bench(
             engine.found()
             for _ in range(iterations):
                 iterate(engine.w, engine.rules)
+                engine._commit(time.perf_counter())
+            engine.w.iteration += 1
+            engine.w.events = []
             yield engine.w.lab(plugin)
         finally:
             engine.close()

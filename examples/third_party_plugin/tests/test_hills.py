@@ -45,7 +45,8 @@ class TestHills(DomainSuite):
 class Constant:
     """Pushes with whatever its one parameter says."""
 
-    structure: Structure = {"version": 1}
+    def __init__(self) -> None:
+        self.structure: Structure = {"version": 1}
 
     def build(self, structure: Structure, inputs: Space, outputs: Space) -> Layout:
         return {"push": outputs.shape}
