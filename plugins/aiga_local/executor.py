@@ -35,7 +35,7 @@ class LocalExecutor:
     """
 
     def __init__(
-        self, registry: Registry, *, block: int = 8, device_block: int = 4096, timeout: float = 600.0, chunk: int = 1
+        self, registry: Registry, *, block: int = 8, device_block: int = 512, timeout: float = 600.0, chunk: int = 1
     ) -> None:
         self._registry = registry
         self._block = block

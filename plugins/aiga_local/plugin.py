@@ -16,13 +16,14 @@ class LocalOptions(aiga.Options):
 
     Attributes:
         block: rows of network work in one block of a serial domain; a block is what a worker process is given at a time.
-        device_block: the same for domains that use threads of their own or a device; halved when memory runs out.
+        device_block: the same for domains that use threads of their own or a device; halved when memory runs out. A large GPU
+            wants thousands.
         timeout: seconds a worker process may spend on one block before it is replaced.
         chunk: blocks in one message to a worker process; more than one only helps where a block takes milliseconds.
     """
 
     block: int = Field(default=8, ge=1)
-    device_block: int = Field(default=4096, ge=1)
+    device_block: int = Field(default=512, ge=1)
     timeout: float = Field(default=600.0, gt=0.0)
     chunk: int = Field(default=1, ge=1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from aiga.rundir import RunDirectory
 
 PLACES = ["generate", "before", "after", "transfer", "event", "metrics", "state_dict", "sieve", "log", "yields", "wrong"]
 HOOK = {"before": "evaluate", "after": "evaluate", "yields": "evaluate", "wrong": "generate"}
+WHEN = {"sieve": 4}  # children come in every other iteration
 OWNED = ["select", "accept", "improve", "start"]
 
 TROUBLE = """
@@ -139,10 +139,12 @@ def test_under_stop_the_run_ends_naming_plugin_hook_and_iteration_and_can_go_on_
     config = troubled(tmp_path, where)
     whole = aiga.run(config, name="whole", runs=tmp_path)
     (tmp_path / "marker").touch()
-    with pytest.raises(aiga.PluginError, match=rf"'trouble' raised in {HOOK.get(where, where)}, iteration 3: .*on_error"):
+    with pytest.raises(
+        aiga.PluginError, match=rf"'trouble' raised in {HOOK.get(where, where)}, iteration {WHEN.get(where, 3)}: .*on_error"
+    ):
         aiga.run(config, name="ended", runs=tmp_path)
     ended = aiga.open(tmp_path / "ended")
-    assert ended.journal()["iteration"].max() == (3 if where == "state_dict" else 2)
+    assert ended.journal()["iteration"].max() == (3 if where == "state_dict" else WHEN.get(where, 3) - 1)
     assert "trouble" in ended.operations("failure")["text"].iloc[-1]
     assert "Traceback" in (ended.path / "log.txt").read_text()
     (tmp_path / "marker").unlink()
@@ -159,7 +161,7 @@ def test_under_disable_the_run_goes_on_without_it_and_says_so_once(tmp_path: Pat
     (note,) = notes(whole.path)
     hook = HOOK.get(where, where)
     assert (note["plugin"], note["hook"]) == ("trouble", hook)
-    assert f"raised in {hook}, iteration 3, and is disabled" in note["text"]
+    assert f"raised in {hook}, iteration {WHEN.get(where, 3)}, and is disabled" in note["text"]
 
     parted = aiga.run(config, name="parted", runs=tmp_path, overrides=["run.stop.iterations=5"])
     aiga.resume(parted.path, overrides=["run.stop.iterations=8"])
@@ -204,7 +206,7 @@ def test_register_comes_before_the_run_so_nothing_is_written(tmp_path: Path, on_
 
 def test_a_hook_that_there_is_not_is_found_before_the_run_is_made(tmp_path: Path) -> None:
     table = support.plugin(tmp_path, "typo", "def aiga_generte(self, lab):\n    pass\n")
-    with pytest.raises(aiga.InputError, match="aiga_generte.*did you mean 'aiga_generate'"):
+    with pytest.raises(aiga.InputError, match=r"aiga_generte.*did you mean 'aiga_generate'"):
         aiga.run(support.bare(plugins={"typo": table}), name="r", runs=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
@@ -224,7 +226,8 @@ def test_the_owner_of_a_slot_cannot_be_disabled(tmp_path: Path, where: str, on_e
         aiga.PluginError, match=rf"'owner' raised in {where}, iteration [03]: .*owns a slot and cannot be disabled"
     ):
         aiga.run(owned(tmp_path, where, on_error), name="r", runs=tmp_path)
-    assert json.dumps(support.lines(tmp_path / "r")) != "" and RunDirectory.open(tmp_path / "r").holder() is None
+    assert RunDirectory.open(tmp_path / "r").holder() is None
+    assert len(support.lines(tmp_path / "r")) >= (0 if where == "start" else 4)
 
 
 def test_a_render_that_raises_under_disable_leaves_the_next_plugin_to_draw(tmp_path: Path) -> None:

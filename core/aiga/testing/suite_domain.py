@@ -128,6 +128,15 @@ class DomainSuite:
         described = domain.describe(envs)
         assert bool(((apart > 0) | (described[:, None] == described[None]).all(dim=2)).all())
 
+    def test_named_environments_and_shipped_agents_are_there(self, domain: Domain) -> None:
+        able = cast(Any, domain)
+        for name in getattr(domain, "names", ()):
+            named = able.named(name)
+            assert len(named) == 1, name
+            assert named.leaves.keys() == domain.initial(Stream(1), 1).leaves.keys(), name
+        for name, path in getattr(domain, "agents", {}).items():
+            assert path.is_file(), name
+
     def test_every_life_is_scored_and_its_cost_counted(
         self, domain: Domain, lives: Pairs, network: Network, seeds: Tensor
     ) -> None:
