@@ -162,12 +162,13 @@ def transfer(w: Workspace, rules: Rules, waiting: Pairs) -> None:
 
 
 def audit(w: Workspace, rules: Rules, both: Pairs, rows: torch.Tensor, count: int) -> dict[int, bool]:
-    """Which accepted offers beat the resident again, on seeds that nothing was chosen by."""
+    """Which accepted offers beat the resident again, on seeds that nothing was chosen by; failed rows are left out."""
     if not rules.audit or not len(rows):
         return {}
     again = both.take(torch.cat([rows, rows + count]))
-    fitness = w.lab("core").evaluate(again, episodes=rules.episodes, purpose="audit").fitness
-    return dict(zip(rows.tolist(), (fitness[: len(rows)] > fitness[len(rows) :]).tolist(), strict=True))
+    scores = w.lab("core").evaluate(again, episodes=rules.episodes, purpose="audit")
+    wins, known = (scores.fitness[: len(rows)] > scores.fitness[len(rows) :]).tolist(), scores.ok.reshape(2, -1).all(dim=0)
+    return {row: win for row, win, sure in zip(rows.tolist(), wins, known.tolist(), strict=True) if sure}
 
 
 def lineage(pairs: Pairs, by: Sequence[str]) -> dict[str, Sequence[Any]]:

@@ -12,7 +12,7 @@ import torch
 import aiga
 from aiga.data import Scores, Status
 
-# Environments away from the origin fail in the way that is asked for; which episode fails is up to its seed where `some` is set.
+# Environments away from the origin, or at it, or all of them, fail in the way that is asked for.
 FAILING = """
     class Options(aiga.Options):
         how: str = "nan"

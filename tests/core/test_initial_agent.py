@@ -34,7 +34,7 @@ def test_an_agent_of_another_shape_is_refused_with_both_shapes(tmp_path: Path) -
 
 
 def test_a_missing_agent_names_those_that_ship_and_a_torn_file_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no file 'walker-flt'.*ship with the domain: walker-flat.*leave it out"):
+    with pytest.raises(InputError, match=r"no file 'walker-flt'.*ship with the domain: walker-flat.*leave it out"):
         read_agent("walker-flt", {"walker-flat": tmp_path / "x"}, LAYOUT, "mlp")
     (tmp_path / "torn.safetensors").write_bytes(b"torn")
     with pytest.raises(InputError, match="not a safetensors file"):

@@ -195,7 +195,7 @@ def test_redraw_of_a_domain_without_seeds_is_bad_input(tmp_path: Path) -> None:
     """
     body = "def aiga_register(self, registry):\n    registry.domain('fixed', Fixed())\n"
     plugins = {"fixed": support.plugin(tmp_path, "fixed", body, head)}
-    with pytest.raises(aiga.InputError, match="redraw: .*no seed"):
+    with pytest.raises(aiga.InputError, match=r"redraw: .*no seed"):
         aiga.run(
             support.bare(population={"domain": "fixed", "redraw": True}, plugins=plugins), name="r", runs=tmp_path / "runs"
         )
