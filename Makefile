@@ -21,7 +21,7 @@ run: $(STAMP) ## the default experiment: POET on Box2D, five minutes
 	$(BIN)/aiga run plugins.toml --runs $(RUNS)
 
 test: $(STAMP) ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(STAMP) ## ruff
 	$(BIN)/ruff check .

@@ -49,12 +49,12 @@ device_block = 256
 [plugins.mlp.options]
 hidden = [8]
 [plugins.es.options]
-population = 32
+population = 8
 [plugins.poet.options]
 reproduce_every = 3
 transfer_every = 4
 children = 8
-capacity = 8
+capacity = 6
 """
 
 
@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
     given = parser.parse_args()
-    kills, iterations = (4, 40) if given.quick else (given.kills, 240)
+    kills, iterations = (4, 40) if given.quick else (given.kills, 120)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "plugins.toml")
         file.write_text(CONFIG + f"[run.stop]\niterations = {iterations}\n")

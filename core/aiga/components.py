@@ -49,7 +49,7 @@ class Percept:
 
 @dataclass(frozen=True)
 class Output:
-    """What a network answers: parameters of an action ``[B, ...]``, which the domain turns into one, and perhaps a value ``[B]``."""
+    """What a network answers: parameters ``[B, ...]`` of an action, which the domain takes from there; perhaps a value ``[B]``."""
 
     action: Tensor
     value: Tensor | None = None
@@ -58,7 +58,7 @@ class Output:
 class Domain(Protocol):
     """Environments' genome, and how a batch of pairs lives in them.
 
-    Capabilities, each a method that a domain may also have: ``distance(a: Batch, b: Batch) -> Tensor`` (``[A, B]``, for novelty),
+    Capabilities, which a domain may also have: ``distance(a: Batch, b: Batch) -> Tensor`` (``[A, B]``, for novelty),
     ``loss(pairs, network, stream) -> Tensor`` (``[P]``, differentiable, on the agents' device), ``snapshot``/``restore``,
     ``named(name: str) -> Batch`` and ``names: tuple[str, ...]`` (fixed evaluation environments),
     ``agents: Mapping[str, Path]`` (safetensors files of agents that ship with it, for ``[population] initial_agent``).
@@ -108,8 +108,8 @@ class Domain(Protocol):
 class Network(Protocol):
     """An agent's substrate: a forward pass with a lifetime state, batched over agents with different parameters.
 
-    Capabilities: ``space`` (``initial``, ``mutate``, ``cross``, ``describe``, ``distance`` over structures), which makes a network
-    searchable; ``learn(leaves, life, x, y, create_graph)``, gradient descent within a life.
+    Capabilities: ``space`` (``initial``, ``mutate``, ``cross``, ``describe``, ``distance`` over structures), which makes a
+    network searchable; ``learn(leaves, life, x, y, create_graph)``, gradient descent within a life.
 
     Attributes:
         structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.
@@ -151,7 +151,12 @@ class Optimiser(Protocol):
 
 
 class Executor(Protocol):
-    """Runs a batch of pairs: blocks, back-off, worker time-outs and respawn. Names and tensors cross it, never callables."""
+    """Runs a batch of pairs: blocks, back-off, worker time-outs and respawn. Names and tensors cross it, never callables.
+
+    Capabilities: ``record(domain, pairs, seeds) -> tuple[Scores, Trajectory]`` (one lifetime a pair, bit for bit the scored
+    one, for replays); ``configure(workers=..., device=...)``, called once before the first run; ``interrupted``, which the core
+    sets to a function that is true once an iteration is given up; ``drain_losses() -> list[dict]``, what went wrong since.
+    """
 
     def run(self, domain: str, pairs: Pairs, seeds: Tensor) -> Scores:
         """Lives every pair ``E`` times.
@@ -181,7 +186,7 @@ class Cost(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Screened:
-    """What a screen let through: ``pairs`` in its order, perhaps with better agents, and the rows of its input that it rejected."""
+    """What a screen let through, in its order, perhaps with better agents; and the rows of its input that it rejected."""
 
     pairs: Pairs
     rejected: Tensor
@@ -275,17 +280,18 @@ class Lab(Protocol):
         ...
 
     def evaluate(self, pairs: Pairs, *, episodes: int = 1, purpose: str) -> Scores:
-        """Scores of pairs, on seeds that hang on the run's seed, ``purpose``, the iteration, the environment's content and the episode.
+        """Scores of pairs, on seeds made of the run's seed, ``purpose``, the iteration, the environment's content and the episode.
 
-        Two calls of one purpose in one iteration share their seeds, so that agents can be compared; another purpose draws fresh ones.
+        Two calls of one purpose in one iteration share their seeds, so that agents can be compared; another purpose draws
+        fresh ones.
         """
         ...
 
     def improve(self, pairs: Pairs, steps: int, *, state: Literal["niche", "fresh"] = "fresh") -> Population:
         """Scratch work of the optimiser: ``pairs``' agents after ``steps`` steps, one row a pair; nothing else is kept.
 
-        With ``state="niche"`` each row starts from a copy of the optimiser state of the active niche whose environment it names, and
-        from a fresh one where there is none or the kinds differ.
+        With ``state="niche"`` each row starts from a copy of the optimiser state of the active niche whose environment it
+        names, and from a fresh one where there is none or the kinds differ.
         """
         ...
 
@@ -306,7 +312,7 @@ class Logger(Protocol):
     """Follows a run's numbers."""
 
     def log(self, lab: Lab, metrics: Mapping[str, float]) -> None:
-        """Told of an iteration once it is scored: ``lab.events`` are its events, ``metrics`` those of every plugin, ``plugin/name``."""
+        """Told of an iteration at its end: ``lab.events`` has its events, ``metrics`` the numbers of every plugin, ``plugin/name``."""
         ...
 
     def close(self) -> None:

@@ -182,8 +182,8 @@ class Verdict:
         admit: ``[P]`` bool over the proposals.
         niche: ``[P]`` int64 key of the niche each admitted row takes; an active niche of that key is replaced.
         retire: ``[R]`` int64 keys of niches to retire.
-        reason: ``P`` words, why a row was not admitted; empty where it was, and for a row of an active environment that shall be
-            offered to the niches where that environment lives.
+        reason: ``P`` words, why a row was not admitted; empty where it was, and for a row of an active environment that shall
+            be offered to the niches where that environment lives.
         notes: columns of ``P`` JSON-able values that the event of an admission shall carry.
     """
 

@@ -28,4 +28,4 @@ class StorageError(AigaError):
 
 
 class Abandoned(BaseException):
-    """The iteration was given up on request; the state it started from is kept. No plugin's ``except Exception`` shall stop it."""
+    """The iteration was given up on request, its start is kept. No plugin's ``except Exception`` shall stop it."""

@@ -86,8 +86,8 @@ class Plugin:
     def aiga_generate(self, lab: Lab) -> Pairs | None:
         """Proposes new environments with a candidate agent each, or new agents for active niches' environments.
 
-        Proposals of all plugins are joined. A new environment's id is -1; one that keeps an active environment's id is scored as
-        an offer in the transfer phase.
+        Proposals of all plugins are joined. A new environment's id is -1. A row that keeps an active environment's id, and that
+        ``select`` neither admits nor refuses with a reason, becomes an offer in the transfer phase.
         """
 
     @hookspec(firstresult=True)
@@ -96,7 +96,7 @@ class Plugin:
 
     @hookspec(firstresult=True)
     def aiga_select(self, lab: Lab, pairs: Pairs, scores: Scores) -> Verdict | None:
-        """Decides which scored proposals become niches and which niches retire. The plugin named in ``[slots] select`` alone is asked."""
+        """Decides which scored proposals become niches and which niches retire. Only the owner of the slot is asked."""
 
     @hookspec
     def aiga_transfer(self, lab: Lab) -> Offers | None:
@@ -106,7 +106,8 @@ class Plugin:
     def aiga_accept(self, lab: Lab, offers: Offers, scores: Scores) -> Tensor | None:
         """``[O]`` bool: which offers replace the resident, at most one a niche. Asked of the owner of ``select``.
 
-        ``scores`` has the fitness of each offer and, as column ``resident``, that of the agent that lives there, on the same seeds.
+        ``scores`` has the fitness of each offer and, as column ``resident``, that of the agent that lives there, on the same
+        seeds.
         """
 
     @hookspec

@@ -117,6 +117,16 @@ class RunDirectory:
         return RunDirectory(target)
 
     @staticmethod
+    def check_free(runs: Path, name: str) -> None:
+        """Whether :meth:`create` could make ``runs/NAME``.
+
+        Raises:
+            InputError: if the name is taken or cannot be one.
+        """
+        _check_name(name)
+        _check_free(runs, name)
+
+    @staticmethod
     def open(path: Path) -> RunDirectory:
         """An existing run.
 

@@ -94,7 +94,7 @@ class Run:
 
     @property
     def environments(self) -> pd.DataFrame:
-        """Every environment ever admitted, by ``env``: iteration, parents, operator, score at admission, ``solved``, ``retired``."""
+        """Every environment ever admitted, by ``env``: iteration, parents, operator, score; when ``solved`` and ``retired``."""
         with self.reading() as journal:
             admitted, solved, retired = (journal.frame(type) for type in ("admitted", "solved", "retired"))
         frame = admitted.drop(columns=["id", "type"], errors="ignore")

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -80,6 +80,9 @@ class Stop:
             # What is not committed will be computed again; a clean-up could hang.
             os._exit(1)
         self.reason = f"{signal.Signals(number).name} received"
+        # Straight to the descriptor: a handler may have interrupted a print, which cannot be entered twice.
+        with suppress(OSError):
+            os.write(2, f"{self.reason}: stopping at the end of this iteration; once more to stop at once\n".encode())
         self._alarm = signal.signal(signal.SIGALRM, self._late) or signal.SIG_DFL
         signal.setitimer(signal.ITIMER_REAL, max(self._grace, 1e-3), _AGAIN)
 

@@ -388,7 +388,6 @@ def test_plugins_that_a_worker_cannot_load_end_the_call_with_the_reason(componen
     finally:
         (here / "away.py").rename(here / "toy.py")
     assert executor.run("toy", pairs, seeds(pairs)).ok.all()
-    executor.close()
 
 
 def test_a_domain_or_network_that_nobody_registered_is_named_before_anything_runs(components: Components) -> None:

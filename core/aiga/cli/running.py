@@ -33,14 +33,12 @@ def run(file: Path, name: str | None, settings: Sequence[str], runs: Path) -> No
     config = configs.load(file, settings)
     made = experiment.assemble(config)
     check_initial_agent(made.components, config.population)
-    path = runs / (name or experiment.free_name(runs, config.population.domain))
-    taken = path.exists()
+    name = experiment.free_name(runs, config.population.domain) if name is None else name
+    RunDirectory.check_free(runs, name)
+    path = runs / name
     with _display(path) as display:
-        if not taken:
-            display.say(_opening(path, file, made))
-        _carry(
-            path, lambda: experiment.run(config, name=path.name if name is None else name, runs=runs, watcher=display), display
-        )
+        display.say(_opening(path, file, made))
+        _carry(path, lambda: experiment.run(config, name=name, runs=runs, watcher=display), display)
 
 
 def resume(path: Path, minutes: float | None, settings: Sequence[str]) -> None:

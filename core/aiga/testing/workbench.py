@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,6 @@ from aiga import config as configs
 from aiga.components import Lab
 from aiga.engine import Engine
 from aiga.experiment import Silent, assemble
-from aiga.loop import iterate
 from aiga.rundir import RunDirectory
 from aiga.testing import linear, points
 
@@ -51,8 +49,7 @@ def bench(
         try:
             engine.found()
             for _ in range(iterations):
-                iterate(engine.w, engine.rules)
-                engine._commit(time.perf_counter())
+                engine.step()
             engine.w.iteration += 1
             engine.w.events = []
             yield engine.w.lab(plugin)
