@@ -7,8 +7,8 @@ The three arms are the default experiment, ``plugins.toml``, with one option cha
 
 Each runs, for every seed, until it has lived the same number of environment steps, and is read from its journal up to the last
 iteration within them. Transfers and more niches make an iteration dearer, so at equal steps the other arms have more
-iterations: that is the fair comparison. Minutes on two cores are far from the paper's ten days on 256, where without transfers no extremely
-challenging environment was solved; expect challenges of 0 here.
+iterations: that is the fair comparison. Minutes on two cores are far from the paper's ten days on 256, where without transfers
+no extremely challenging environment was solved; expect challenges of 0 here.
 
 The challenge of an environment is how many hold of: stumps of 2.4 cells or more, pits of 6.0 or more, roughness 4.5 or more
 (Wang et al. 2019).

@@ -9,16 +9,14 @@ import torch
 from numpy.typing import NDArray
 
 from aiga import experiment
-from aiga.archive import StoneArchive
 from aiga.data import Batch, Population
 from aiga.errors import AigaError
 from aiga.hooks import Subject
-from aiga.host import Host
 from aiga.journal import Journal
 from aiga.lab import Workspace
-from aiga.meter import Meter
 from aiga.runs import Run
 from aiga.stones import Stones
+from aiga.viewing import viewing
 
 Picture = NDArray[np.uint8]  # [H, W, 3]
 
@@ -35,7 +33,7 @@ def pictures(run: Run, journal: Journal, ids: Sequence[int]) -> dict[int, Pictur
         found, _ = stones.read(torch.tensor(list(ids), dtype=torch.int64))
     except (AigaError, KeyError):
         return {}
-    workspace = _workspace(run, made, stones, journal.iteration or 0)
+    workspace = viewing(run, made, journal, on_error="disable")
     out: dict[int, Picture] = {}
     try:
         for batch in found.batches:
@@ -44,26 +42,6 @@ def pictures(run: Run, journal: Journal, ids: Sequence[int]) -> dict[int, Pictur
     finally:
         workspace.executor.close()
     return out
-
-
-def _workspace(run: Run, made: experiment.Assembled, stones: Stones, iteration: int) -> Workspace:
-    config, meter = made.config, Meter()
-    host = Host(made.plugins, meter, on_error={plugin.name: "disable" for plugin in made.plugins})
-    return Workspace(
-        seed=config.run.seed,
-        host=host,
-        meter=meter,
-        registry=made.components,
-        executor=made.components.get("executor", config.run.executor),
-        archive=StoneArchive(stones),
-        domain=made.components.get("domain", config.population.domain),
-        domain_name=config.population.domain,
-        optimiser_name=config.slots.improve,
-        optimiser_plugin="",
-        path=run.path,
-        redraw=config.population.redraw,
-        iteration=iteration,
-    )
 
 
 def _drawn(workspace: Workspace, batch: Batch) -> list[Picture]:

@@ -49,7 +49,7 @@ class Percept:
 
 @dataclass(frozen=True)
 class Output:
-    """What a network answers: parameters ``[B, ...]`` of an action, which the domain takes from there; perhaps a value ``[B]``."""
+    """What a network answers: parameters ``[B, ...]`` of an action, for the domain to make one of; perhaps a value ``[B]``."""
 
     action: Tensor
     value: Tensor | None = None
@@ -280,7 +280,7 @@ class Lab(Protocol):
         ...
 
     def evaluate(self, pairs: Pairs, *, episodes: int = 1, purpose: str) -> Scores:
-        """Scores of pairs, on seeds made of the run's seed, ``purpose``, the iteration, the environment's content and the episode.
+        """Scores of pairs, on seeds made of the run's seed, ``purpose``, iteration, environment's content and episode.
 
         Two calls of one purpose in one iteration share their seeds, so that agents can be compared; another purpose draws
         fresh ones.
@@ -312,7 +312,7 @@ class Logger(Protocol):
     """Follows a run's numbers."""
 
     def log(self, lab: Lab, metrics: Mapping[str, float]) -> None:
-        """Told of an iteration at its end: ``lab.events`` has its events, ``metrics`` the numbers of every plugin, ``plugin/name``."""
+        """Told of an iteration at its end: ``lab.events`` has its events, ``metrics`` every plugin's, named ``plugin/name``."""
         ...
 
     def close(self) -> None:

@@ -10,18 +10,16 @@ import torch
 from torch import Tensor
 
 from aiga import config as configs
-from aiga.archive import StoneArchive
 from aiga.components import Executor
 from aiga.data import Pairs, Population, Scores, Status, Trajectory
 from aiga.engine import machine
 from aiga.errors import AigaError, InputError
 from aiga.experiment import Assembled, assemble
 from aiga.hooks import Subject
-from aiga.host import Host
-from aiga.lab import Workspace, episode_seeds, redrawn
-from aiga.meter import Meter
+from aiga.lab import episode_seeds, redrawn
 from aiga.runs import Run, Stone
 from aiga.stones import Stones
+from aiga.viewing import viewing
 
 
 @dataclass(frozen=True)
@@ -117,28 +115,12 @@ def draw(run: Run, subject: Subject) -> Any:
         AigaError: if the plugins cannot be had, or one raises.
     """
     made = assemble(configs.load(run.folder.config_path, ["run.workers=0"]))
-    config, meter = made.config, Meter()
     with run.reading() as journal:
-        workspace = Workspace(
-            seed=config.run.seed,
-            host=Host(made.plugins, meter),
-            meter=meter,
-            registry=made.components,
-            executor=made.components.get("executor", config.run.executor),
-            archive=StoneArchive(Stones(run.folder.stones, journal)),
-            domain=made.components.get("domain", config.population.domain),
-            domain_name=config.population.domain,
-            optimiser_name=config.slots.improve,
-            optimiser_plugin="",
-            path=run.path,
-            redraw=config.population.redraw,
-            iteration=journal.iteration or 0,
-        )
+        workspace = viewing(run, made, journal)
         try:
-            drawn = workspace.host.isolated("render", workspace.lab, subject=subject)
+            return workspace.lab("core").render(subject)
         finally:
             workspace.executor.close()
-    return drawn[0][1] if drawn else None
 
 
 def _pair(run: Run, env: int, agent: int, device: str) -> Pairs:

@@ -15,7 +15,7 @@ from aiga_poet.criterion import MinimalCriterion
 from aiga_poet.novelty import novelty
 from aiga_poet.options import PoetOptions, deviations
 from aiga_poet.reproduction import describe, eligible, reproduce, twins
-from aiga_poet.transfer import accept_best, offer_best
+from aiga_poet.transfer import offer_best
 
 
 class Poet(Plugin):
@@ -179,7 +179,7 @@ class Poet(Plugin):
         return offers
 
     def aiga_accept(self, lab: Lab, offers: Offers, scores: Scores) -> Tensor:
-        accepted = accept_best(offers, scores)
+        accepted = scores.best_above(offers.niche, scores.columns["resident"])
         self._totals.update(offers_decided=len(offers), offers_accepted=int(accepted.sum()))
         return accepted
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
-from aiga import Lab, Offers, Pairs, Population, Scores
+from aiga import Lab, Offers, Pairs, Population
 from aiga_poet.contest import best_of_each, standing
 
 
@@ -42,20 +41,3 @@ def offer_best(lab: Lab, *, steps: int, episodes: int) -> Offers | None:
     agents, agent = agents.take(agent)
     operator = tuple("direct" if r < len(away) else "proposal" for r in row.tolist())
     return Offers(agents, agent, niches.key[better], operator, score[row])
-
-
-def accept_best(offers: Offers, scores: Scores) -> Tensor:
-    """Which offers replace the resident, judged by the core's scores on fresh seeds.
-
-    Returns:
-        ``[O]`` bool: the highest offer of each niche, of equals the first, where it is strictly above the resident; a resident
-        that could not be scored is below any agent that could.
-    """
-    resident = scores.columns["resident"].cpu().double()
-    value = standing(scores)
-    value = torch.where(value > resident.nan_to_num(nan=-torch.inf), value, -torch.inf)
-    niche, group = torch.unique(offers.niche, return_inverse=True)
-    best = best_of_each(value, group, len(niche))
-    accepted = torch.zeros(len(offers), dtype=torch.bool)
-    accepted[best[best >= 0]] = True
-    return accepted

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import aiga
 from aiga import Batch, Kind, Offers, Population, Scores, Status, Stream
 from aiga_poet.contest import best_of_each
+from aiga_poet.plugin import Poet
 from aiga_poet.reproduction import draw_parents
-from aiga_poet.transfer import accept_best
 
 
 @settings(derandomize=True, max_examples=30, deadline=None)
@@ -47,4 +49,14 @@ def test_offers_are_accepted_strictly_above_the_resident_and_one_a_niche() -> No
     resident = torch.tensor([1.0, 5.0, 1.0, 1.0, 1.0, nan, nan, 0.0], dtype=torch.float64)
     scores = Scores.of(torch.tensor([2.0, 5.0, 3.0, 3.0, nan, -7.0, nan, 9.0]), resident=resident)
     scores = replace(scores, status=torch.tensor([int(Status.OK)] * 7 + [int(Status.TIMEOUT)]))
-    assert accept_best(offers, scores).tolist() == [False, False, True, False, False, True, False, False]
+    accepted = Poet().aiga_accept(cast(aiga.Lab, None), offers, scores)
+    assert accepted.tolist() == [
+        False,
+        False,
+        True,
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
