@@ -1,6 +1,6 @@
 """ES alone on the flat course: does it pass 230, and after how many environment steps? Also makes the walker that ships.
 
-Each seed is four runs, one niche each, on the flat course, by ``es`` from N(0, 0.1^2); only the first starts from noise. The
+Each seed is five runs, one niche each, on the flat course, by ``es`` from N(0, 0.1^2); only the first starts from noise. The
 first lives are short: a walker that merely stands lives a long one to its end, and where lives are long a small population
 learns to stand and no more. The curve is the score of the niche's agent in lives of the stage's length, taken by the
 loop on fresh start pushes in every iteration; the last agent is judged on 100 fresh episodes of the task's full length.
@@ -49,6 +49,7 @@ STAGES = (
     Stage(250, 40, 0.03, 0.05),
     Stage(600, 50, 0.03, 0.05),
     Stage(1000, 20, 0.01, 0.03),
+    Stage(2000, 25, 0.005, 0.03),
 )
 QUICK = (Stage(100, 4, 0.01, 0.1), Stage(100, 2, 0.01, 0.05))
 
@@ -69,7 +70,7 @@ def config(seed: int, stage: Stage, population: int, initial: Path | None) -> di
 
 
 class Curve:
-    """The score of the niche's agent against environment steps, over both stages of one seed."""
+    """The score of the niche's agent against environment steps, over all stages of one seed."""
 
     def __init__(self, seed: int) -> None:
         self.seed, self.points = seed, [(0, float("-inf"))]
@@ -78,6 +79,11 @@ class Curve:
     def stage(self) -> None:
         """From here on steps count on from where the last stage ended."""
         self._before = self.points[-1][0]
+
+    def read(self, run: aiga.Run) -> None:
+        """Adds the points of a run that was made before."""
+        done = run.journal("iteration")
+        self.points += [(self._before + int(s), float(b)) for s, b in zip(done["environment_steps"], done["best"], strict=True)]
 
     def iteration(self, progress: aiga.Progress) -> None:
         """Adds a point."""
@@ -101,7 +107,12 @@ def train(seed: int, stages: tuple[Stage, ...], population: int, folder: Path) -
     curve, initial = Curve(seed), None
     for number, stage in enumerate(stages):
         curve.stage()
-        run = aiga.run(config(seed, stage, population, initial), name=f"seed-{seed}-{number}", runs=folder, watcher=curve)
+        name = f"seed-{seed}-{number}"
+        if (folder / name).exists():
+            run = aiga.open(folder / name)
+            curve.read(run)
+        else:
+            run = aiga.run(config(seed, stage, population, initial), name=name, runs=folder, watcher=curve)
         leaves = run.niches.agents.batches[0].leaves
         initial = folder / f"seed-{seed}-{number}.safetensors"
         write_agent(leaves, initial)
@@ -156,7 +167,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--population", type=int, default=64, help="perturbations a step (paper: 512)")
     parser.add_argument("--save", type=Path, help="where to write the best agent")
-    parser.add_argument("--folder", type=Path, help="where to keep the runs; a temporary folder otherwise")
+    parser.add_argument("--folder", type=Path, help="where to keep the runs; stages already there are not repeated")
     given = parser.parse_args()
     stages, episodes = (QUICK, 4) if given.quick else (STAGES, JUDGED)
     population = 8 if given.quick else given.population

@@ -39,7 +39,7 @@ def settle(w: Workspace, pairs: Pairs, keys: Tensor, score: Tensor) -> None:
     Args:
         w: the workspace.
         pairs: environments with ids, and the agents that shall live in them.
-        keys: ``[P]`` int64, none of an active niche.
+        keys: ``[P]`` int64; an active niche of such a key is about to leave.
         score: ``[P]`` float64, NaN where there is none yet.
     """
     if not len(pairs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from aiga import toml_lines
-from aiga.errors import InputError
+from aiga.errors import AigaError, InputError
 from aiga.toml_lines import Place
 
 _LONGEST_VALUE = 60
@@ -74,7 +75,23 @@ class Complaints:
 
     def add_text(self, text: str) -> None:
         """Notes a mistake that names its own place."""
-        self._problems.append((True, 0, text))
+        if all(text != other for *_, other in self._problems):
+            self._problems.append((True, 0, text))
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Notes what is complained of within, and goes on after it; only a failure that is no mistake, and first, is raised."""
+        try:
+            yield
+        except InputError as error:
+            for problem in error.problems:
+                self.add_text(problem)
+        except Exception as error:
+            # After a mistake, more than it may fail: the mistake is what to mend.
+            if not self._problems:
+                raise
+            if isinstance(error, AigaError):
+                self.add_text(str(error))
 
     def __len__(self) -> int:
         return len(self._problems)
@@ -86,7 +103,12 @@ class Complaints:
             InputError: if there was any mistake.
         """
         if self._problems:
-            raise InputError(*(text for *_, text in sorted(self._problems, key=lambda problem: problem[:2])))
+            raise InputError(*self.texts)
+
+    @property
+    def texts(self) -> list[str]:
+        """The mistakes in order."""
+        return [text for *_, text in sorted(self._problems, key=lambda problem: problem[:2])]
 
 
 def spell(place: Place, table: bool = False) -> str:

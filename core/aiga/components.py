@@ -287,8 +287,12 @@ class Lab(Protocol):
         """
         ...
 
-    def improve(self, pairs: Pairs, steps: int, *, state: Literal["niche", "fresh"] = "fresh") -> Population:
+    def improve(
+        self, pairs: Pairs, steps: int, *, state: Literal["niche", "fresh"] = "fresh", purpose: str = "scratch"
+    ) -> Population:
         """Scratch work of the optimiser: ``pairs``' agents after ``steps`` steps, one row a pair; nothing else is kept.
+
+        Two calls of one purpose in one iteration share noise and seeds, where environments are the same.
 
         With ``state="niche"`` each row starts from a copy of the optimiser state of the active niche whose environment it
         names, and from a fresh one where there is none or the kinds differ.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import tomllib
@@ -23,9 +24,11 @@ from pydantic_core import CoreSchema, core_schema
 
 from aiga import toml_lines
 from aiga.complaints import Complaints, Source, did_you_mean, explain, show, spell
+from aiga.errors import InputError
 from aiga.toml_lines import Place
 
 API = 1
+_NOTHING = "\0"
 _DURATION_WORDS = 'a duration such as "90s", "5m" or "1h30m"'
 _DURATION = re.compile(r"(?=\d)" + "".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?){unit})?" for unit in "dhms"))
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
@@ -57,7 +60,7 @@ class Duration(str):
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Stop(_Table):
@@ -174,6 +177,7 @@ class Config(_Table):
 
     _source: Source = PrivateAttr(default=Source("config"))
     _base: Path = PrivateAttr(default=Path())
+    _left_out: tuple[Place, ...] = PrivateAttr(default=())
 
     @property
     def source(self) -> Source:
@@ -189,6 +193,11 @@ class Config(_Table):
     def overridden(self) -> tuple[Place, ...]:
         """The places that overrides set, in the order given."""
         return tuple(place for place, _ in self._source.overrides)
+
+    @property
+    def left_out(self) -> tuple[Place, ...]:
+        """The places of mistakes, where this is :attr:`ConfigError.rest`; what stands at them is made up."""
+        return self._left_out
 
     def with_plugins(self, plugins: Mapping[str, PluginTable]) -> Config:
         """The same with other plugin tables, in this order."""
@@ -211,6 +220,20 @@ class Config(_Table):
             if options:
                 tables.append(toml_lines.table(("plugins", name, "options"), options))
         return "\n".join(tables)
+
+
+class ConfigError(InputError):
+    """Mistakes of a configuration.
+
+    Attributes:
+        complaints: all of them; more can be added.
+        rest: the configuration without them, good for finding more and for nothing else; None where there is no telling.
+    """
+
+    def __init__(self, complaints: Complaints, rest: Config | None) -> None:
+        super().__init__(*complaints.texts)
+        self.complaints = complaints
+        self.rest = rest
 
 
 def load(file: Path, overrides: Sequence[str] = ()) -> Config:
@@ -296,9 +319,11 @@ def _build(data: Mapping[str, Any], source: Source, base: Path, overrides: Seque
     for problem in problems:
         complaints.add_text(problem)
     config = _validate(values, complaints) if _check_api(values, complaints) else None
-    complaints.check()
-    assert config is not None
-    config._source, config._base = source, base
+    if config is not None:
+        config._source, config._base = source, base
+    if complaints or config is None:
+        # An override that cannot be read might have set anything.
+        raise ConfigError(complaints, None if problems else config)
     return config
 
 
@@ -316,15 +341,43 @@ def _check_api(values: Mapping[str, Any], complaints: Complaints) -> bool:
     return True
 
 
-def _validate(values: Mapping[str, Any], complaints: Complaints) -> Config | None:
-    checked = {**values, "api": API}
-    try:
-        # As JSON, because strict pydantic takes no list for a tuple from Python.
-        return Config.model_validate_json(json.dumps(checked, default=str))
-    except ValidationError as error:
-        for place, message, table in explain(error, Config, checked):
-            complaints.add(place, _with_hint(place, message, checked), table or _unknown_table(place, checked))
-    return None
+def _validate(values: Mapping[str, Any], complaints: Complaints) -> Config:
+    """The configuration; what is wrong is complained of and left out."""
+    checked, left_out = copy.deepcopy({**values, "api": API}), list[Place]()
+    while True:
+        try:
+            # As JSON, because strict pydantic takes no list for a tuple from Python.
+            config = Config.model_validate_json(json.dumps(checked, default=str))
+        except ValidationError as error:
+            found = list(explain(error, Config, checked))
+            for place, message, table in found:
+                complaints.add(place, _with_hint(place, message, checked), table or _unknown_table(place, checked))
+            for place, _, _ in found:
+                _leave_out(checked, place)
+                left_out.append(place)
+        else:
+            config._left_out = tuple(left_out)
+            return config
+
+
+def _leave_out(values: dict[str, Any], place: Place) -> None:
+    """Takes out what stands at a place; what cannot be missed gets a name that nothing has."""
+    needed: dict[str, Any] = {"domain": _NOTHING, "networks": [_NOTHING]}
+    table: Any = values
+    last: Any = place[-1]
+    for part in place[:-1]:
+        table = table[part]
+    if place == ("population",):
+        table[last] = needed
+    elif place[:-1] == ("population",) and last in needed:
+        table[last] = needed[last]
+    elif isinstance(table, list):
+        # The items after it keep their places.
+        table[last] = f"{_NOTHING}{last}"
+    elif place[:-1] == ("plugins",):
+        table[last] = {}
+    else:
+        table.pop(last)
 
 
 def _unknown_table(place: Place, values: Mapping[str, Any]) -> bool:
@@ -347,7 +400,4 @@ def _with_hint(place: Place, message: str, values: Mapping[str, Any]) -> str:
         "run.stop": Stop,
     }
     home = next((name for name, table in tables_of.items() if place[-1] in table.model_fields and len(place) <= 2), None)
-    if home is not None:
-        right = (*home.split("."), place[-1])
-        return f"unknown key. It belongs at {spell(right)}."
-    return message
+    return message if home is None else f"unknown key. It belongs at {spell((*home.split('.'), place[-1]))}."

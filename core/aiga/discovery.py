@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from aiga.config import Config, PluginTable
 from aiga.plugin_classes import PluginFault, PluginSource, check_class, import_class
 from aiga.registry import Components, Entry, register
 from aiga.toml_lines import Place
+from aiga.wanted import GROUP, check_named, hides_plugins, lost_options, lost_origin, lost_plugins, named, place_of
 
 if TYPE_CHECKING:
     from aiga.hooks import Plugin
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Components",
     "Entry",
+    "Gathered",
     "PluginSource",
     "assemble",
     "available",
     "check",
     "find",
+    "gather",
     "load",
     "lock",
     "recipes",
@@ -37,9 +40,20 @@ __all__ = [
     "resolve",
 ]
 
-GROUP = "aiga"
-_NO_OPTIMISER = "none"
-_OWNER_HOOK = "aiga_select"
+
+@dataclass(frozen=True)
+class Gathered:
+    """The plugins that a configuration names, as far as they can be had.
+
+    Attributes:
+        sources: where they come from, in call order.
+        plugins: those that could be made, in call order.
+        components: what they registered.
+    """
+
+    sources: list[PluginSource]
+    plugins: list[Plugin]
+    components: Components
 
 
 def available() -> list[PluginSource]:
@@ -79,9 +93,9 @@ def load(config: Config, sources: Sequence[PluginSource] | None = None) -> list[
     complaints = Complaints(config.source)
     if sources is None:
         sources = _find(config, complaints)
-    plugins = [plugin for source in sources if (plugin := _load(source, complaints)) is not None]
+    plugins, _ = _load_all(config, sources, complaints)
     if complaints:
-        _add_likely_slips(config, complaints)
+        check_named(config, {}, Components(), complaints, whole=False)
     complaints.check()
     return plugins
 
@@ -93,22 +107,27 @@ def check(config: Config, plugins: Sequence[Plugin], components: Components) -> 
         InputError: naming every component, owner and capability that is missing.
     """
     complaints = Complaints(config.source)
-    names = sorted({source.name for source in available()})
-    for kind, place, name in _named(config):
-        if kind == "owner":
-            _check_owner(place, name, plugins, complaints)
-        elif name not in components.names(kind):
-            complaints.add(place, _no_component(kind, name, components, names))
-    domain = config.population.domain
-    if domain in components.names("domain"):
-        there = components.get("domain", domain)
-        for plugin in plugins:
-            lacking = [capability for capability in plugin.needs if not hasattr(there, capability)]
-            if lacking:
-                what = f'needs a domain with {" and ".join(lacking)}, which "{domain}" has not.'
-                remedy = f"Name another domain in [population], or do without {plugin.name}."
-                complaints.add(_place_of(config, plugin.name), f"{what} {remedy}", table=True)
+    check_named(config, {plugin.name: type(plugin) for plugin in plugins}, components, complaints)
     complaints.check()
+
+
+def gather(config: Config, complaints: Complaints) -> Gathered:
+    """All of :func:`find`, :func:`load`, registering and :func:`check`, each as far as the mistakes before it let it.
+
+    Args:
+        config: what names the plugins; may be what is left of one with mistakes.
+        complaints: told of every mistake; holds those of ``config`` already.
+    """
+    before = len(complaints)
+    sources = _find(config, complaints)
+    plugins, classes = _load_all(config, sources, complaints)
+    components = Components(recipes(sources))
+    for plugin in plugins:
+        with complaints.collecting():
+            register(plugin, components)
+    whole = len(complaints) == before and not hides_plugins(config)
+    check_named(config, classes, components, complaints, whole)
+    return Gathered(sources, plugins, components)
 
 
 def resolve(
@@ -165,38 +184,23 @@ def assemble(recipe: str) -> Components:
     return components
 
 
-def _named(config: Config) -> Iterator[tuple[str, Place, str]]:
-    """What must be there besides ``[plugins]``: kind of component (or ``owner``), place, name."""
-    yield "domain", ("population", "domain"), config.population.domain
-    for index, name in enumerate(config.population.networks):
-        yield "network", ("population", "networks", index), name
-    yield "owner", ("slots", "select"), config.slots.select
-    if config.slots.improve != _NO_OPTIMISER:
-        yield "optimiser", ("slots", "improve"), config.slots.improve
-    yield "executor", ("run", "executor"), config.run.executor
-
-
-def _place_of(config: Config, plugin: str) -> Place:
-    if plugin in config.plugins:
-        return ("plugins", plugin)
-    return next((place for _, place, name in _named(config) if name == plugin), ("plugins", plugin))
-
-
 def _find(config: Config, complaints: Complaints) -> list[PluginSource]:
     installed: dict[str, list[PluginSource]] = {}
     for source in available():
         installed.setdefault(source.name, []).append(source)
     wanted = dict.fromkeys(config.plugins)
-    for kind, place, name in _named(config):
+    for kind, place, name in named(config):
         if name in installed:
             wanted.setdefault(name)
-        elif kind == "owner" and name not in config.plugins:
+        elif kind == "owner" and name not in config.plugins and not lost_plugins(config):
             names = dict.fromkeys([*config.plugins, *installed])
             complaints.add(place, f'no plugin named "{name}". {did_you_mean(name, names, quote=chr(34))}')
     sources = []
     for name in wanted:
+        if lost_origin(config, name, name in installed):
+            continue
         table = config.plugins.get(name, PluginTable())
-        place = _place_of(config, name)
+        place = place_of(config, name)
         from_file = table.path is not None
         found = _find_file(config, name, complaints) if from_file else _find_installed(name, place, installed, complaints)
         if found is not None:
@@ -235,27 +239,44 @@ def _find_installed(
     return None
 
 
-def _load(source: PluginSource, complaints: Complaints) -> Plugin | None:
-    try:
-        found = import_class(source)
-        check_class(source, found)
-    except PluginFault as fault:
-        complaints.add(source.place, str(fault), table=True)
-        return None
+def _load_all(
+    config: Config, sources: Sequence[PluginSource], complaints: Complaints
+) -> tuple[list[Plugin], dict[str, type[Plugin]]]:
+    """The plugins that can be made, and the classes of all that can be imported, by name."""
+    plugins, classes = [], {}
+    for source in sources:
+        try:
+            found = import_class(source)
+            check_class(source, found)
+        except PluginFault as fault:
+            complaints.add(source.place, str(fault), table=True)
+            continue
+        classes[source.name] = found
+        plugin = _make(source, found, complaints, lost_options(config, source.name))
+        if plugin is not None:
+            plugins.append(plugin)
+    return plugins, classes
+
+
+def _make(source: PluginSource, found: type[Plugin], complaints: Complaints, partial: bool) -> Plugin | None:
+    """A plugin; None where its options do not let it be made, or are ``partial`` and it cannot do with them alone."""
     before = len(complaints)
-    options = _check_options(source, found.Options, complaints)
-    if len(complaints) > before:
+    options = _check_options(source, found.Options, complaints, partial)
+    if options is None or len(complaints) > before:
         return None
     try:
         return found(options)
     # The constructor is the plugin's own: it may raise anything, and the message must name the plugin.
     except Exception as error:
+        if partial:
+            return None
         what = f"raised {type(error).__name__} when it was made: {error}. Mend that, or disable the plugin."
         complaints.add(source.place, _masked(what, source.options), table=True)
         return None
 
 
-def _check_options(source: PluginSource, model: type[BaseModel], complaints: Complaints) -> BaseModel | None:
+def _check_options(source: PluginSource, model: type[BaseModel], complaints: Complaints, partial: bool) -> BaseModel | None:
+    """The options, checked; where they are ``partial``, what they miss may be among those not here: no word of it."""
     place = ("plugins", source.name, "options")
     unset = {where: name for where, name in _secrets(source.options) if name not in os.environ}
     for where, name in unset.items():
@@ -265,7 +286,8 @@ def _check_options(source: PluginSource, model: type[BaseModel], complaints: Com
         return model.model_validate_json(json.dumps(_reveal(source.options), default=str))
     except ValidationError as error:
         for where, message, table in explain(error, model, source.options, noun="option"):
-            if where not in unset:
+            missed = not where or message.startswith("missing.")
+            if where not in unset and not (partial and missed):
                 complaints.add((*place, *where), _masked(message, source.options), table)
     return None
 
@@ -319,36 +341,3 @@ def _public_options(source: PluginSource, plugin: Plugin) -> dict[str, Any]:
 
     options = plugin.options.model_dump(mode="json", by_alias=True, exclude_none=True)
     return {name: hide(value, source.options.get(name)) for name, value in options.items()}
-
-
-def _add_likely_slips(config: Config, complaints: Complaints) -> None:
-    """Names of components that nothing is likely to bring, told with the other mistakes instead of after them."""
-    names = sorted({source.name for source in available()})
-    for kind, place, name in _named(config):
-        close = closest(name, names)
-        if kind != "owner" and name not in names and name not in config.plugins and close is not None:
-            complaints.add(place, f'no {kind} named "{name}". Did you mean "{close}"?')
-
-
-def _no_component(kind: str, name: str, components: Components, installed: Sequence[str]) -> str:
-    registered = components.names(kind)
-    brought = [f'{entry.kind} "{entry.name}"' for entry in components.entries() if entry.plugin == name]
-    what = f'no {kind} named "{name}"'
-    if brought:
-        what += f"; the plugin {name} brings {', '.join(brought)}"
-    close = closest(name, registered) or closest(name, [other for other in installed if other != name])
-    if close is not None:
-        return f'{what}. Did you mean "{close}"?'
-    if not registered:
-        return f"{what}. Name a plugin that brings one, or enable it in [plugins]."
-    return f"{what}. {did_you_mean(name, registered, quote=chr(34))}"
-
-
-def _check_owner(place: Place, name: str, plugins: Sequence[Plugin], complaints: Complaints) -> None:
-    from aiga.hooks import Plugin
-
-    able = [plugin.name for plugin in plugins if getattr(type(plugin), _OWNER_HOOK) is not getattr(Plugin, _OWNER_HOOK)]
-    if name not in able:
-        what = f'the plugin "{name}" does not decide admissions: it has no {_OWNER_HOOK}'
-        choices = [*able, "keep"] if "keep" not in able else able
-        complaints.add(place, f"{what}. {did_you_mean(name, choices, quote=chr(34))}")

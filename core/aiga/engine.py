@@ -127,7 +127,7 @@ class Engine:
     def found(self) -> None:
         """Settles the first niches, commits them as iteration 0 and saves the first checkpoint."""
         population = self.config.population
-        found(self.w, population.networks, population.niches, population.initial_agent, self.device)
+        found(self.w, population.networks, population.niches, population.initial_agent, self.device, self.rules.episodes)
         self._commit(time.perf_counter())
         self.save()
 
@@ -138,6 +138,14 @@ class Engine:
             InputError: if no checkpoint verifies.
         """
         newest, complaints = checkpoint.newest(self.folder.checkpoints)
+        last = self.journal.iteration
+        if newest is None and last is not None and last > 0:
+            complaints = complaints or [f"{self.folder.checkpoints}: empty, though the journal goes to iteration {last}"]
+        if newest is not None and (last is None or last < newest.iteration):
+            raise InputError(
+                f"{self.folder.journal_path}: ends at iteration {last}, before the checkpoint of iteration {newest.iteration}; "
+                "the two are not of one time. Restore both from one copy of the run"
+            )
         for complaint in complaints:
             self.watcher.message(complaint)
             self.journal.operation("complaint", {"text": complaint})
@@ -241,6 +249,7 @@ class Engine:
     def _abandon(self, start: dict[str, Any]) -> None:
         abandoned = self.w.iteration
         self.stones.discard()
+        self.w.failed.clear()
         self.w.host.failures.clear()  # of calls that will be made again
         self._load(start)
         self.watcher.message(f"iteration {abandoned} is given up: its time was up; the run is kept as it was before")
@@ -250,11 +259,24 @@ class Engine:
         w = self.w
         with self.meter.timed("core", "journal"):
             operations: list[tuple[str, Mapping[str, Any]]] = [("times", {"seconds": round(time.perf_counter() - begun, 6)})]
-            operations += [(str(loss.pop("what", "worker")), loss) for loss in _drained(w.executor)]
+            operations += self._losses()
             operations += self._failures()
             self.journal.commit(w.iteration, list(_rows(w.events)), operations=operations, stones=self.stones.write())
         if metrics is not None:
             self.watcher.iteration(self._progress(begun, metrics))
+
+    def _losses(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Workers that were replaced, memory that ran out and pairs that failed, as operations; told to the user too."""
+        operations: list[tuple[str, Mapping[str, Any]]] = []
+        for loss in _drained(self.w.executor):
+            what = str(loss.pop("what", "worker"))
+            self.watcher.message(f"iteration {self.w.iteration}: {what}: {loss.get('reason', loss)}")
+            operations.append((what, loss))
+        for reason, count in sorted(self.w.failed.items()):
+            self.watcher.message(f"iteration {self.w.iteration}: {count} pairs failed: {reason}")
+            operations.append(("failed", {"pairs": count, "reason": reason}))
+        self.w.failed.clear()
+        return operations
 
     def _failures(self) -> list[tuple[str, Mapping[str, Any]]]:
         """What plugins raised since last asked, as operations; told to the user and to the log too."""

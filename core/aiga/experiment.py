@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from aiga import config as configs
 from aiga import discovery
-from aiga.config import Config
+from aiga.complaints import Complaints
+from aiga.config import Config, ConfigError
 from aiga.engine import Engine, Watcher, choose_device, machine
 from aiga.errors import InputError
 from aiga.founding import check_initial_agent, check_redraw
 from aiga.host import Host
 from aiga.meter import Meter
-from aiga.registry import Components, register
+from aiga.registry import Components
 from aiga.rundir import RunDirectory
 from aiga.runs import Run
 from aiga.stop import Stop
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from aiga.engine import Progress
     from aiga.hooks import Plugin
 
-__all__ = ["Assembled", "Run", "assemble", "open", "resume", "run"]
+__all__ = ["Assembled", "Run", "assemble", "open", "prepare", "resume", "run"]
 
 
 class Silent:
@@ -67,21 +68,51 @@ def assemble(config: Config) -> Assembled:
     Raises:
         InputError: with every mistake found.
     """
-    plugins = discovery.load(config)
-    sources = discovery.find(config)
-    components = Components(discovery.recipes(sources))
-    for plugin in plugins:
-        register(plugin, components)
-    discovery.check(config, plugins, components)
-    check_redraw(components, config.population)
-    Host(plugins, Meter())  # complains of hooks that there are not
-    domain = components.get("domain", config.population.domain)
-    device = choose_device(config.run.device, domain.parallelism)
+    return _assemble(config, Complaints(config.source))
+
+
+def prepare(config: Path | str | Mapping[str, Any] | Config, overrides: Sequence[str] = ()) -> tuple[Config, Assembled]:
+    """The configuration of a run that is to start, and what it stands for, everything checked; writes nothing.
+
+    Raises:
+        InputError: with every mistake found, from the first table to the last component.
+    """
+    try:
+        given = _config(config, overrides)
+        complaints = Complaints(given.source)
+    except ConfigError as error:
+        if error.rest is None:
+            raise
+        given, complaints = error.rest, error.complaints
+    return given, _assemble(given, complaints, new=True)
+
+
+def _assemble(config: Config, complaints: Complaints, new: bool = False) -> Assembled:
+    """What ``config`` stands for; ``new`` if a run is to start from it.
+
+    Raises:
+        InputError: with what ``complaints`` holds and every further mistake.
+    """
+    found = discovery.gather(config, complaints)
+    components, population = found.components, config.population
+    domain = components.all("domain").get(population.domain)
+    if domain is not None:
+        with complaints.collecting():
+            check_redraw(components, population)
+    if new and domain is not None and set(population.networks) <= set(components.names("network")):
+        with complaints.collecting():
+            check_initial_agent(components, population)
+    with complaints.collecting():
+        Host(found.plugins, Meter())  # complains of hooks that there are not
+    device = ""
+    with complaints.collecting():
+        device = choose_device(config.run.device, getattr(domain, "parallelism", ""))
+    complaints.check()
     executor = components.get("executor", config.run.executor)
     if hasattr(executor, "configure"):
         workers = config.run.workers
         executor.configure(workers=len(os.sched_getaffinity(0)) if workers == "auto" else workers, device=device)
-    return Assembled(discovery.resolve(config, sources, plugins), sources, plugins, components, device)
+    return Assembled(discovery.resolve(config, found.sources, found.plugins), found.sources, found.plugins, components, device)
 
 
 def run(
@@ -108,16 +139,14 @@ def run(
         InputError: for every mistake in ``config``, and for a name that is taken; nothing is written then.
         AigaError: if the run fails; what was saved stays readable.
     """
-    given = _config(config, overrides)
-    made = assemble(given)
-    check_initial_agent(made.components, given.population)
+    given, made = prepare(config, overrides)
     files = {source.name: f"plugins/{source.name}.py" for source in made.sources if source.path is not None}
     written: dict[str, str | bytes] = {
         "run.toml": discovery.resolve(given, made.sources, made.plugins, files).to_toml(),
         "plugins.lock": made.lock,
     }
     written |= {files[source.name]: source.path.read_bytes() for source in made.sources if source.path is not None}
-    folder = RunDirectory.create(Path(runs), name or free_name(Path(runs), given.population.domain), written)
+    folder = RunDirectory.create(Path(runs), free_name(Path(runs), given.population.domain) if name is None else name, written)
     with folder.lock():
         engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
         stop = _stop(made.config)
@@ -155,6 +184,10 @@ def resume(
         stop = _stop(config, minutes)
         with stop.listening(), engine.running():
             changes = {"from": engine.restore(), "overrides": list(overrides), "device": made.device}
+            engine.watcher.message(f"goes on after iteration {changes['from']}")
+            for change in plugin_changes(folder.path / "plugins.lock", made):
+                engine.watcher.message(change)
+                engine.journal.operation("plugins", {"text": change})
             engine.journal.operation("resume", {**machine(), **changes})
             engine.loop(stop)
     return Run(folder)
@@ -167,6 +200,25 @@ def open(path: Path | str) -> Run:
         InputError: if it is no run directory, or one of a newer aiga.
     """
     return Run(RunDirectory.open(Path(path)))
+
+
+_LOCKED = ("distribution", "version", "state_version", "sha256")
+
+
+def plugin_changes(path: Path, made: Assembled) -> list[str]:
+    """What is not as ``plugins.lock`` has it, in words; a search that goes on with other plugins may go elsewhere."""
+    try:
+        held = {name: {key: entry.get(key) for key in _LOCKED} for name, entry in json.loads(path.read_bytes()).items()}
+    except (OSError, ValueError, AttributeError) as error:
+        return [f"{path}: cannot be read ({error}), so whether the plugins are those of the start is not known"]
+    found = {name: {key: entry.get(key) for key in _LOCKED} for name, entry in json.loads(made.lock).items()}
+    words = []
+    for name in sorted({*held, *found}):
+        before, now = held.get(name, {}), found.get(name, {})
+        changed = [f"{key} {before.get(key)} -> {now.get(key)}" for key in _LOCKED if before.get(key) != now.get(key)]
+        if changed:
+            words.append(f"plugin {name} is not what the run was started with: {', '.join(changed)}")
+    return words
 
 
 # Results hang on these; changing them on resume would make one run of two searches.

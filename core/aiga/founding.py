@@ -23,8 +23,8 @@ from aiga.streams import Stream, derive
 T = TypeVar("T")
 
 
-def found(w: Workspace, networks: Sequence[str], niches: int, initial_agent: str | None, device: str) -> None:
-    """Settles the first niches; networks take turns, and each gets at least one.
+def found(w: Workspace, networks: Sequence[str], niches: int, initial_agent: str | None, device: str, episodes: int) -> None:
+    """Settles the first niches and scores them; networks take turns, and each gets at least one.
 
     Args:
         w: an empty workspace, at iteration 0.
@@ -32,6 +32,7 @@ def found(w: Workspace, networks: Sequence[str], niches: int, initial_agent: str
         niches: how many environments to start from.
         initial_agent: a safetensors file, or the name of an agent that ships with the domain; None starts from noise.
         device: where the agents' leaves live.
+        episodes: of the founders' scores.
 
     Raises:
         InputError: if ``initial_agent`` is not there or does not fit a network.
@@ -49,9 +50,11 @@ def found(w: Workspace, networks: Sequence[str], niches: int, initial_agent: str
     population = Population((envs.with_ids(w.new_ids(count)),))
     pairs = Pairs.of(population, agents, torch.arange(count), torch.argsort(order), "initial")
     emit(w, "born", lineage(pairs, ["core"] * count))
-    settle(w, pairs, population.ids, torch.full((count,), torch.nan, dtype=torch.float64))
-    admitted = {"niche": w.niches.key.tolist(), "agent": w.niches.agent_ids.tolist(), "score": [None] * count}
-    emit(w, "admitted", {**lineage(pairs, ["core"] * count), **admitted, "episodes": [0] * count, "purpose": [None] * count})
+    score = w.lab("core").evaluate(pairs, episodes=episodes, purpose="score").fitness.cpu()
+    settle(w, pairs, population.ids, score)
+    admitted = {"niche": w.niches.key.tolist(), "agent": w.niches.agent_ids.tolist(), "score": score.tolist()}
+    columns = {**lineage(pairs, ["core"] * count), **admitted, "episodes": [episodes] * count}
+    emit(w, "admitted", {**columns, "purpose": ["score"] * count})
 
 
 def check_initial_agent(components: Components, population: PopulationTable) -> None:

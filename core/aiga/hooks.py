@@ -26,7 +26,7 @@ hookspec = pluggy.HookspecMarker("aiga")
 class Options(BaseModel):
     """Base of a plugin's options: strict, no unknown key, unchangeable."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

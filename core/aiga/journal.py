@@ -225,7 +225,7 @@ class Journal:
         """Environments created and later solved, accumulated over the iterations.
 
         Returns:
-            ``iteration``; ``annecs_active``, those of any admitted environment solved since, solved at birth left out;
+            ``iteration``; ``annecs_active``, those admitted since the founding and solved later, solved at birth left out;
             ``annecs``, of them those that passed the criterion against every agent that ever was, missing where the run never
             checked; ``solved_at_birth``, counted apart. An environment counts from the iteration it was first solved in.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +33,7 @@ class Workspace:
         device: where the agents of niches live.
         redraw: draw each environment anew for every episode, as a sample of a distribution.
         next_id: the next environment's or agent's id; both share one numbering.
+        failed: pairs that failed since last told, by reason.
     """
 
     seed: int
@@ -52,6 +54,7 @@ class Workspace:
     next_id: int = 0
     niches: Niches = field(default_factory=Niches.none)
     events: list[Event] = field(default_factory=list)
+    failed: Counter[str] = field(default_factory=Counter)
 
     def lab(self, plugin: str, scope: tuple[str, ...] = ()) -> RunLab:
         """The lab as ``plugin`` sees it; ``scope`` keeps scratch work's random draws apart."""
@@ -170,10 +173,14 @@ class RunLab:
             return scores
 
         scores = self._w.host.wrapped("evaluate", self._w.lab, run, check_scores(len(pairs)), pairs=pairs)
+        scores = checked(scores)
+        self._w.failed.update(scores.reasons.get(row, "") for row in torch.nonzero(~scores.ok).flatten().tolist())
         agent = pairs.agents.hashes[pairs.agent]
-        return checked(scores).with_columns(environment_hash=environment, agent_hash=agent, seeds=seeds)
+        return scores.with_columns(environment_hash=environment, agent_hash=agent, seeds=seeds)
 
-    def improve(self, pairs: Pairs, steps: int, *, state: Literal["niche", "fresh"] = "fresh") -> Population:
+    def improve(
+        self, pairs: Pairs, steps: int, *, state: Literal["niche", "fresh"] = "fresh", purpose: str = "scratch"
+    ) -> Population:
         """``pairs``' agents after ``steps`` steps of the optimiser, one row a pair; nothing else is kept."""
         taken, row = pairs.agents.take(pairs.agent)
         agents, where = taken.merged()
@@ -181,7 +188,7 @@ class RunLab:
         begun = self._w.start(agents)
         if state == "niche":
             begun = inherit(begun, scratch, self._w.niches)
-        improved, _ = self._w.improve(scratch, begun, steps, (*self._scope, self._plugin))
+        improved, _ = self._w.improve(scratch, begun, steps, (*self._scope, self._plugin, purpose))
         return improved.in_order(scratch.agent)
 
 

@@ -89,28 +89,23 @@ def select(w: Workspace, rules: Rules, proposals: Pairs) -> Pairs:
     refused = torch.nonzero(~verdict.admit & ~offered).flatten()
     columns = {"env": proposals.envs.ids[proposals.env[refused]].tolist(), "by": [rules.owner] * len(refused)}
     emit(w, "rejected", {**columns, "reason": [verdict.reason[row] for row in refused.tolist()]})
-    admit(w, rules, proposals, fresh, verdict)
+    leaving = admit(w, rules, proposals, fresh, verdict)
     confirm(w, rules)
+    retire(w, rules, leaving, verdict)
     return proposals.take(torch.nonzero(offered).flatten())
 
 
-def admit(w: Workspace, rules: Rules, proposals: Pairs, scores: Scores, verdict: Verdict) -> None:
-    """Makes niches of admitted rows, in place of active ones of the same key, and retires those the owner named."""
+def admit(w: Workspace, rules: Rules, proposals: Pairs, scores: Scores, verdict: Verdict) -> torch.Tensor:
+    """Makes niches of admitted rows. Returns the rows of niches that leave: replaced by one of their key, or retired."""
     rows = torch.nonzero(verdict.admit).flatten()
-    keys, chosen = verdict.niche[rows], proposals.take(rows)
-    gone = torch.nonzero(torch.isin(w.niches.key, torch.cat([verdict.retire, keys]))).flatten()
-    replaced = torch.isin(w.niches.key[gone], keys)
-    count = len(w.niches) - len(gone)
-    settled = {name: getattr(w.niches, name)[gone].tolist() for name in ("key", "env_ids", "score")}
-    agents = remove(w, gone).tolist()
+    keys, chosen, count = verdict.niche[rows], proposals.take(rows), len(w.niches)
+    leaving = torch.nonzero(torch.isin(w.niches.key, torch.cat([verdict.retire, keys]))).flatten()
     settle(w, chosen, keys, scores.fitness[rows].cpu())
     columns = lineage(chosen, [rules.owner] * len(rows))
     columns |= {"niche": keys.tolist(), "agent": w.niches.agent_ids[count:].tolist(), "score": w.niches.score[count:].tolist()}
     columns |= {name: [note[row] for row in rows.tolist()] for name, note in verdict.notes.items()}
     emit(w, "admitted", {**columns, "episodes": [rules.episodes] * len(rows), "purpose": ["score"] * len(rows)})
-    retired = {"niche": settled["key"], "env": settled["env_ids"], "agent": agents, "score": settled["score"]}
-    retired |= {"episodes": [rules.episodes] * len(gone), "purpose": ["score"] * len(gone)}
-    emit(w, "retired", {**retired, "replaced": replaced.tolist()})
+    return leaving
 
 
 def confirm(w: Workspace, rules: Rules) -> None:
@@ -130,6 +125,15 @@ def confirm(w: Workspace, rules: Rules) -> None:
     emit(
         w, "solved", {**columns, "purpose": ["confirm"] * len(rows), "at_birth": (w.niches.born[rows] == w.iteration).tolist()}
     )
+
+
+def retire(w: Workspace, rules: Rules, leaving: torch.Tensor, verdict: Verdict) -> None:
+    """Takes these niches away, after they had the chance to be confirmed as solved."""
+    columns = {name: getattr(w.niches, name)[leaving].tolist() for name in ("key", "env_ids", "score")}
+    told = {"niche": columns["key"], "env": columns["env_ids"], "score": columns["score"]}
+    replaced = torch.isin(w.niches.key[leaving], verdict.niche[verdict.admit]).tolist()
+    told |= {"episodes": [rules.episodes] * len(leaving), "purpose": ["score"] * len(leaving), "replaced": replaced}
+    emit(w, "retired", {**told, "agent": remove(w, leaving).tolist()})
 
 
 def transfer(w: Workspace, rules: Rules, waiting: Pairs) -> None:

@@ -138,6 +138,8 @@ class RunDirectory:
         if not (path / CONFIG).is_file() or not (path / MARK).is_file():
             missing = CONFIG if not (path / CONFIG).is_file() else MARK
             raise InputError(f"{path}: not a run directory: it has no {missing}. Name a directory that `aiga run` made.")
+        if not (path / JOURNAL).is_file():
+            raise InputError(f"{path}: its {JOURNAL} is missing. Restore it from a copy of the run; nothing was changed.")
         try:
             mark = json.loads((path / MARK).read_bytes())
             version, maker = int(mark["format"]), str(mark.get("aiga", "a newer one"))

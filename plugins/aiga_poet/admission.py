@@ -87,7 +87,7 @@ def _contestants(lab: Lab, children: Pairs, steps: int) -> tuple[Pairs, Tensor]:
     )
     proposal = replace(
         direct,
-        agents=lab.improve(direct, steps, state="fresh").with_ids(source),
+        agents=lab.improve(direct, steps, state="fresh", purpose="best").with_ids(source),
         agent=torch.arange(len(direct)),
         operator=tuple(f"{children.operator[c]}+proposal" for c in child.tolist()),
     )

@@ -15,6 +15,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "reproduce_every": 150,
         "children": 512,
         "admit": 3,
+        "normalise": True,
     },
     "original-code": {
         "minimal_criterion": (25.0, 340.0),
@@ -22,6 +23,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "reproduce_every": 200,
         "children": 8,
         "admit": 1,
+        "normalise": False,
     },
 }
 
@@ -33,8 +35,8 @@ class PoetOptions(Options):
     """Options of ``[plugins.poet.options]``; what is not given comes from the preset.
 
     Attributes:
-        preset: values of ``minimal_criterion``, ``capacity``, ``reproduce_every``, ``children`` and ``admit``: the paper's
-            (arXiv 1901.01753) or those of the reference code.
+        preset: values of ``minimal_criterion``, ``capacity``, ``reproduce_every``, ``children``, ``admit`` and ``normalise``:
+            the paper's (arXiv 1901.01753) or those of the reference code, whose walker also had ``max_gap = 8``.
         minimal_criterion: lowest and highest score, both included, that a newcomer's agent may have.
         capacity: most active niches; past it the oldest retire.
         reproduce_every: iterations from one reproduction to the next.
@@ -61,7 +63,7 @@ class PoetOptions(Options):
     transfer: bool = True
     episodes: int = Field(default=5, ge=1)
     novelty_k: int = Field(default=5, ge=1)
-    normalise: bool = True
+    normalise: bool = PRESETS["paper"]["normalise"]
     archive_check: bool = False
     proposal_steps: int = Field(default=1, ge=1)
 
@@ -91,7 +93,11 @@ def deviations(options: PoetOptions) -> list[str]:
         elif name in _RULES:
             kept.append(f"{name} {_shown(mine)}")
     lines = [f"as in the paper: {', '.join(kept)}"] if kept else []
-    return [*lines, f"unlike the paper: {', '.join(off)}"] if off else lines
+    lines += [f"unlike the paper: {', '.join(off)}"] if off else []
+    return [
+        *lines,
+        "beside the paper: a newcomer is held against the criterion once more, on fresh seeds, before it is admitted",
+    ]
 
 
 # Rules decide what may enter; they are named even where nothing differs.

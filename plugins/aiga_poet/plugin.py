@@ -94,7 +94,8 @@ class Poet(Plugin):
     def screen_best(self, lab: Lab, pairs: Pairs) -> Screened:
         """Lets the most novel environments through whose best agent is inside the criterion, each with that agent.
 
-        Children are tried in waves of as many as may still pass, so that outcome and work are those of one after the other.
+        The outcome is that of trying one child after the other until ``admit`` have passed. They are tried in waves, each twice
+        as large as the one before, so that however many fail, the calls are few.
         """
         rows = _newcomers(lab, pairs)
         if not len(rows):
@@ -105,10 +106,10 @@ class Poet(Plugin):
         order = torch.argsort(new, descending=True, stable=True)
         reasons = {int(row): "not among the best" for row in rows}
         winners: list[Pairs] = []
-        room, tried = min(options.admit, options.capacity), 0
+        room, tried, size = min(options.admit, options.capacity), 0, min(options.admit, options.capacity)
         while room and tried < len(order):
-            wave = order[tried : tried + room]
-            tried += len(wave)
+            wave = order[tried : tried + size]
+            tried, size = tried + len(wave), 2 * size
             best = best_agents(
                 lab,
                 pairs.take(rows[wave]).compact(),
@@ -120,7 +121,7 @@ class Poet(Plugin):
             meets = self.criterion.meets(scores)
             for i in torch.nonzero(~meets).flatten().tolist():
                 reasons[int(rows[wave[i]])] = self.criterion.complaint(scores, i, "best agent")
-            passed = torch.nonzero(meets).flatten()
+            passed = torch.nonzero(meets).flatten()[:room]
             if len(passed):
                 winners.append(best.pairs.take(best.row[passed]).compact())
                 self._note(lab, winners[-1], scores.fitness.cpu()[passed], new[wave[passed]])

@@ -26,7 +26,7 @@ def offer_best(lab: Lab, *, steps: int, episodes: int) -> Offers | None:
     direct = Pairs.of(niches.envs, niches.agents, niches.env[target], niches.agent[source])
     matrix = standing(lab.evaluate(direct, episodes=episodes, purpose="transfer/choose"))
     away = torch.nonzero(target != source).flatten()
-    tuned = lab.improve(direct.take(away), steps, state="niche").with_ids(niches.agent_ids[source[away]])
+    tuned = lab.improve(direct.take(away), steps, state="niche", purpose="transfer").with_ids(niches.agent_ids[source[away]])
     proposal = Pairs.of(niches.envs, tuned, niches.env[target[away]], torch.arange(len(away)))
     proposed = standing(lab.evaluate(proposal, episodes=episodes, purpose="transfer/choose"))
     score = torch.cat([matrix[away], proposed])

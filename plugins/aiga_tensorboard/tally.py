@@ -18,6 +18,7 @@ class Tally:
         self._total: Counter[str] = Counter()
         self._recent: Counter[str] = Counter()
         self._solved: dict[int, bool] = {}  # at birth?, by environment
+        self._known: set[int] = set()  # environments admitted since the founding, which no logger is told of
         self._passed: set[int] = set()  # environments that met the criterion against every agent that ever was
         self._checked = False
 
@@ -33,12 +34,15 @@ class Tally:
                 self._admitted(event.columns)
             elif event.type == "solved":
                 for env, at_birth in zip(event.columns["env"], event.columns["at_birth"], strict=True):
+                    if env not in self._known:
+                        continue
                     self._solved[env] = self._solved.get(env, False) or bool(at_birth)
         self._total += fresh
         self._recent += fresh
 
     def _admitted(self, columns: Mapping[str, Any]) -> None:
         envs = columns["env"]
+        self._known.update(envs)
         passed = columns.get("archive_passed", [None] * len(envs))
         self._checked |= any(value is not None for value in passed)
         self._passed.update(env for env, value in zip(envs, passed, strict=True) if value)
@@ -75,6 +79,7 @@ class Tally:
             "total": dict(self._total),
             "recent": dict(self._recent),
             "solved": solved,
+            "known": torch.tensor(sorted(self._known), dtype=torch.int64),
             "passed": torch.tensor(sorted(self._passed), dtype=torch.int64),
             "checked": self._checked,
         }
@@ -83,6 +88,7 @@ class Tally:
         self._total, self._recent = Counter(state["total"]), Counter(state["recent"])
         self._solved = {env: bool(born) for env, born in state["solved"].tolist()}
         self._passed = set(state["passed"].tolist())
+        self._known = set(state["known"].tolist())
         self._checked = state["checked"]
 
 

@@ -21,6 +21,7 @@ from aiga_walker.terrain import FINISH, Terrain
 
 Lidar = Literal["nearest", "first-hit"]
 PUSH: Final = 5.0  # N, greatest start push
+_GROUND: Final = 0x0001  # collision category of the course; the walker's is 0x0020
 
 
 class _Push:
@@ -45,26 +46,26 @@ def _clip(x: Any, low: float, high: float) -> Any:
 _SCALARS = types.SimpleNamespace(**{**vars(np), "abs": abs, "sign": _sign, "clip": _clip})
 
 
-class _NearestRay(Box2D.b2.rayCastCallback):  # type: ignore[misc]
-    """Gymnasium's ray: cut short at each hit, so that the nearest is left."""
+class _Ray(Box2D.b2.rayCastCallback):  # type: ignore[misc]
+    """A lidar ray; it sees the ground and passes through the walker.
+
+    Args:
+        first: to end at the first fixture of the tree that it meets, near or far, as in gym's v2 and in POET's reference code;
+            otherwise each hit shortens it, so that the nearest is left, as in Gymnasium.
+    """
+
+    def __init__(self, first: bool) -> None:
+        super().__init__()
+        self._first = first
+        # What Box2D is to do next with the ray: go on to its old end, or without the fixture met; or stop.
+        self._passing = 1.0 if first else -1.0
 
     def ReportFixture(self, fixture: Any, point: Any, normal: Any, fraction: float) -> float:
-        if (fixture.filterData.categoryBits & 1) == 0:
-            return -1
-        self.p2 = point
-        self.fraction = fraction
-        return fraction
-
-
-class _FirstRay(Box2D.b2.rayCastCallback):  # type: ignore[misc]
-    """The ray of gym's v2 and of POET's reference code: ends at the first fixture of the tree that it meets, near or far."""
-
-    def ReportFixture(self, fixture: Any, point: Any, normal: Any, fraction: float) -> float:
-        if (fixture.filterData.categoryBits & 1) == 0:
-            return 1
-        self.p2 = point
-        self.fraction = fraction
-        return 0
+        is_ground = fixture.filterData.categoryBits & _GROUND
+        if not is_ground:
+            return self._passing
+        self.p2, self.fraction = point, fraction
+        return 0.0 if self._first else fraction
 
 
 class CourseWalker(BipedalWalker):
@@ -78,7 +79,7 @@ class CourseWalker(BipedalWalker):
         super().__init__()
         # What CreateStaticBody would make anew for each of some 200 bodies.
         self._box, self._edge = (Box2D.b2BodyDef(type=Box2D.b2_staticBody, fixtures=f) for f in (self.fd_polygon, self.fd_edge))
-        self._rays = [(_NearestRay if lidar == "nearest" else _FirstRay)() for _ in range(10)]
+        self._rays = [_Ray(first=lidar == "first-hit") for _ in range(10)]
 
     # Gymnasium's own step, looking up NumPy's functions in other globals.
     step = types.FunctionType(

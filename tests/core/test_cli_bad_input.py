@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from aiga import experiment
 from aiga.cli.app import app
+from aiga.errors import InputError
 from aiga.rundir import RunDirectory
 
 TOY = Path(__file__).with_name("cli_toy")
@@ -267,3 +269,110 @@ def test_a_stone_that_is_not_there_is_refused(finished: Path) -> None:
     code, out, error = aiga("replay", "toy", "999", "--runs", str(finished))
     assert (code, out) == (2, "")
     assert "no stepping stone has id 999" in error
+
+
+HEAD = 'api = 1\n[population]\ndomain = "walker"\nnetworks = ["mlp"]\n'
+
+
+def told(folder: Path, text: str, *words: str) -> list[str]:
+    (folder / "plugins.toml").write_text(text)
+    return refused("run", *words).replace("plugins.toml:", "").splitlines()
+
+
+def test_mistakes_of_tables_names_and_options_are_told_together_in_the_order_of_lines(folder: Path) -> None:
+    text = """api = 1
+[run]
+sead = 3
+[population]
+domain = "walker"
+networks = ["mlpp"]
+[slots]
+select = "poet"
+[plugins.poet.options]
+capcity = 3
+minimal_criterion = [300, 50]
+[plugins.esx]
+"""
+    assert told(folder, text) == [
+        "3: [run] sead: unknown key. Did you mean seed?",
+        '6: [population] networks[0]: no network named "mlpp". Did you mean "mlp"?',
+        "10: [plugins.poet.options] capcity: unknown option. Did you mean capacity?",
+        "11: [plugins.poet.options] minimal_criterion: lower bound 300 must be below upper bound 50. Write [50, 300].",
+        "12: [plugins.esx]: no such plugin is installed. Did you mean es?",
+    ]
+
+
+def test_from_python_all_mistakes_are_told_at_once_too(folder: Path) -> None:
+    population = {"domain": "walker", "networks": ["mlp"]}
+    with pytest.raises(InputError) as caught:
+        experiment.run({"population": population, "run": {"sead": 3}, "plugins": {"es": {"options": {"poplation": 3}}}})
+    assert caught.value.problems == (
+        "config: [run] sead: unknown key. Did you mean seed?",
+        "config: [plugins.es.options] poplation: unknown option. Did you mean population?",
+    )
+    assert not Path("runs").exists()
+
+
+def test_a_plugin_with_a_wrong_option_still_says_what_its_domain_lacks(folder: Path) -> None:
+    error = run_refused(folder, 'select = "toy"', 'select = "poet"', "--set", "plugins.poet.options.capcity=3")
+    assert [line.split(": ")[1] for line in error.splitlines()] == ["[slots] select", "unknown option. Did you mean capacity?"]
+
+
+def test_what_is_checked_last_is_told_with_the_first_mistake(folder: Path) -> None:
+    settings = ("run.sead=3", "run.device=cuda:77", "population.initial_agent=x")
+    error = refused("run", *(word for setting in settings for word in ("--set", setting)))
+    assert sorted(line.split(": ")[0] for line in error.splitlines()) == [
+        "--set run.sead=3",
+        "[population] initial_agent",
+        "[run] device",
+    ]
+
+
+ALONE = {
+    "a domain that is no name": (HEAD.replace('"walker"', "3"), "3: [population] domain"),
+    "no domain": (HEAD.replace("domain", "#"), "2: [population] domain"),
+    "a network that is no name": (HEAD.replace('"mlp"', '3, "mlp"'), "4: [population] networks[0]"),
+    "networks that are none": (HEAD.replace('["mlp"]', "[]"), "4: [population] networks"),
+    "a population that is a value": ("api = 1\npopulation = 3\n", "2: [population]"),
+    "an owner that is no name": (HEAD + "[slots]\nselect = 3\n", "6: [slots] select"),
+    "an executor that is no name": (HEAD + "[run]\nexecutor = 3\n", "6: [run] executor"),
+    "a path that is none": (HEAD + '[slots]\nselect = "mine"\n[plugins.mine]\npath = 3\n', "8: [plugins.mine] path"),
+    "a slip of path": (HEAD + '[slots]\nselect = "mine"\n[plugins.mine]\npth = "a.py"\n', "8: [plugins.mine] pth"),
+    "a plugin that is a value": (HEAD + '[slots]\nselect = "mine"\n[plugins]\nmine = 3\n', "8: [plugins.mine]"),
+    "plugins that are a value": ("plugins = 3\n" + HEAD + '[slots]\nselect = "mine"\n', "1: [plugins]"),
+    "a slip of plugins": (HEAD + '[slots]\nselect = "mine"\n[plugin.mine]\npath = "./toy.py"\n', "7: [plugin]"),
+    "options that are a value": (HEAD + "[plugins.needy]\npath = 'needy.py'\noptions = 3\n", "7: [plugins.needy] options"),
+    "an option beside its table": (HEAD + "[plugins.needy]\npath = 'needy.py'\nkey = 3\n", "7: [plugins.needy] key"),
+    "a plugin that might bring the network": (
+        HEAD.replace("mlp", "zzzz") + '[plugins.mine]\npath = "no.py"\n',
+        "6: [plugins.mine] path",
+    ),
+}
+
+NEEDY = """
+import aiga
+
+
+class Options(aiga.Options):
+    key: int
+
+
+class Needy(aiga.Plugin):
+    name = "needy"
+    Options = Options
+"""
+
+
+@pytest.mark.parametrize("mistake", ALONE)
+def test_one_mistake_brings_no_second_message(mistake: str, folder: Path) -> None:
+    text, where = ALONE[mistake]
+    (folder / "needy.py").write_text(NEEDY)
+    [line] = told(folder, text)
+    assert line.startswith(f"{where}: ")
+
+
+def test_items_after_a_wrong_one_are_looked_at_in_their_places(folder: Path) -> None:
+    assert [line.partition(": no")[0] for line in told(folder, HEAD.replace('"mlp"', '\n3,\n"mlpp"'))] == [
+        "5: [population] networks[0]: found 3. Write a string.",
+        "6: [population] networks[1]",
+    ]

@@ -176,9 +176,10 @@ def test_transfers_between_unlike_networks_start_a_fresh_state_of_the_right_kind
         for _, batch in it.w.niches.agents.parts():
             state = it.w.niches.state[batch.kind.hash]
             assert state["sigma"].tolist() == [0.1]
-            assert (
-                state["first"].shape[1] == sum(leaf[0].numel() for leaf in batch.leaves.values()) if "first" in state else True
-            )
+            parameters = sum(leaf[0].numel() for leaf in batch.leaves.values())
+            assert state["m"].shape == state["v"].shape == (1, parameters)
+            assert not state["m"].any()
+            assert state["t"].tolist() == [0]
         it.step()
 
 

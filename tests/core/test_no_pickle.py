@@ -1,4 +1,4 @@
-"""No pickle anywhere in the core: neither imported, nor reached through torch, numpy or pandas."""
+"""No pickle anywhere in the core and the plugins: neither imported, nor reached through torch, numpy or pandas."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 import aiga
 
 CORE = Path(aiga.__file__).parent
+PLUGINS = Path(__file__).parents[2] / "plugins"
+FILES = {str(path.relative_to(root.parent)): path for root in (CORE, PLUGINS) for path in sorted(root.rglob("*.py"))}
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 FORBIDDEN_CALLS = {("torch", "load"), ("torch", "save"), ("pd", "read_pickle"), ("np", "load"), ("numpy", "load")}
 
@@ -30,9 +32,16 @@ def offences(source: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda p: str(p.relative_to(CORE)))
-def test_no_file_of_the_core_can_unpickle(path: Path) -> None:
-    assert offences(path.read_text()) == []
+@pytest.mark.parametrize("file", FILES)
+def test_no_file_of_the_core_or_of_a_plugin_can_unpickle(file: str) -> None:
+    assert offences(FILES[file].read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "package", ["aiga", *(f"plugins/aiga_{name}" for name in ("es", "local", "networks", "poet", "tensorboard", "walker"))]
+)
+def test_every_package_is_searched(package: str) -> None:
+    assert f"{package}/__init__.py" in FILES
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,9 @@ class ScriptedLab:
         status = torch.where(fitness.isnan(), int(Status.NAN), int(Status.OK))
         return Scores({"fitness": fitness}, status, {int(r): "no number" for r in torch.nonzero(fitness.isnan())})
 
-    def improve(self, pairs: Pairs, steps: int, *, state: Literal["niche", "fresh"] = "fresh") -> Population:
+    def improve(
+        self, pairs: Pairs, steps: int, *, state: Literal["niche", "fresh"] = "fresh", purpose: str = "scratch"
+    ) -> Population:
         self.improved.append((len(pairs), state))
         agents = pairs.agents.in_order(pairs.agent)
         grown = (replace(b, leaves={n: leaf + steps * self.gain for n, leaf in b.leaves.items()}) for b in agents.batches)

@@ -98,7 +98,7 @@ def status(
 @answering
 def journal(
     name: Name,
-    since: Annotated[int, typer.Option("--since", metavar="ID", help="Only rows with a higher id.")] = 0,
+    since: Annotated[int, typer.Option("--since", metavar="ID", min=0, max=2**63 - 1, help="Only rows with a higher id.")] = 0,
     times: Annotated[bool, typer.Option("--times", help="Add the time at which each row was committed.")] = False,
     runs: Runs = RUNS,
 ) -> None:

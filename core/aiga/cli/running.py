@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aiga import config as configs
 from aiga import experiment
 from aiga.cli.chronicle import Chronicle
 from aiga.cli.failures import defect
@@ -16,7 +15,6 @@ from aiga.cli.plain import Plain
 from aiga.cli.screen import interactive
 from aiga.config import Config
 from aiga.errors import AigaError, InputError
-from aiga.founding import check_initial_agent
 from aiga.rundir import CONFIG, RunDirectory
 from aiga.runs import Run
 
@@ -30,9 +28,7 @@ def run(file: Path, name: str | None, settings: Sequence[str], runs: Path) -> No
     Raises:
         AigaError: if it cannot start, or fails.
     """
-    config = configs.load(file, settings)
-    made = experiment.assemble(config)
-    check_initial_agent(made.components, config.population)
+    config, made = experiment.prepare(file, settings)
     name = experiment.free_name(runs, config.population.domain) if name is None else name
     RunDirectory.check_free(runs, name)
     path = runs / name
@@ -82,6 +78,7 @@ def _opening(path: Path, file: Path, made: experiment.Assembled) -> Iterator[str
     networks = ", ".join(population.networks)
     yield f"{path}: {population.domain} with {networks}, select by {slots.select}, improve by {slots.improve}, from {file}"
     yield f"seed {config.run.seed}, on {made.device}, executor {config.run.executor}; {_limits(config)}"
+    yield f"scores are means of {config.run.episodes} episodes, solves are confirmed by {config.run.confirmations} fresh ones"
     for plugin in made.plugins:
         if hasattr(plugin, "notice"):
             yield from _notice(plugin)
@@ -130,6 +127,9 @@ def _closing(finished: Run, pictures: Sequence[Path]) -> Iterator[str]:
         yield f"TensorBoard:  {shlex.join(['tensorboard', '--logdir', str(finished.folder.tb)])}"
     for picture in pictures:
         yield f"picture:      {picture}"
+    if chronicle.niches:
+        newest = max(niche.env for niche in chronicle.niches.values())
+        yield f"replay:       {command('replay', finished.path, str(newest), '--out', f'environment-{newest}.gif')}"
     yield f"go on:        {command('resume', finished.path, *_further(finished, chronicle))}"
 
 

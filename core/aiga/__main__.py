@@ -1,0 +1,5 @@
+"""``python -m aiga``: the command line."""
+
+from aiga.cli import main
+
+main()
