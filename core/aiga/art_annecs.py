@@ -19,7 +19,7 @@ _LEFT, _RIGHT = 0.07, 0.80
 
 
 def annecs_figure(name: str, frame: pd.DataFrame, story: Story) -> Any:
-    """ANNECS above, admissions and accepted transfers below, on one axis of iterations.
+    """ANNECS above, admissions since the founding and accepted transfers below, on one axis of iterations.
 
     Args:
         name: of the run.
@@ -47,7 +47,7 @@ def annecs_figure(name: str, frame: pd.DataFrame, story: Story) -> Any:
             (at_birth, "solved at birth,\ncounted apart", {"color": SLATE, "linewidth": 1.2, "linestyle": (0, (1.5, 1.8))})
         )
     _curves(main, x, curves, bins=5)
-    births = [life.born for life in story.lives.values()]
+    births = [life.born for life in story.lives.values() if life.born > 0]
     moves = [move.iteration for move in story.moves]
     _curves(lower[0], x, [(_accumulated(births, x), "environments\nadmitted", {"color": SLATE, "linewidth": 1.5})], bins=2)
     _curves(
@@ -97,6 +97,6 @@ def _name(axes: Any, ends: list[tuple[float, str, str]], top: float) -> None:
 
 def _title(figure: Any, name: str, story: Story, solved: int) -> None:
     figure.text(_LEFT, 0.945, "Environments created and later solved (ANNECS)", fontsize=15, weight="bold", va="center")
-    admitted, iterations = count(len(story.lives), "environment"), count(story.iterations, "iteration")
+    admitted, iterations = count(len(story.lives) - story.founders, "environment"), count(story.iterations, "iteration")
     words = f"{name}:  {solved:,} of {admitted} admitted in {iterations}"
     figure.text(_LEFT, 0.895, words, fontsize=9, color=SLATE, va="center")

@@ -183,8 +183,9 @@ def _head(figure: Any, name: str, story: Story, width: float, height: float) -> 
     lives = story.lives.values()
     active, solved = sum(life.retired is None for life in lives), sum(life.solved is not None for life in lives)
     figure.text(_MARGIN / width, 1 - 0.42 / height, "Phylogeny of environments", fontsize=17, weight="bold", va="center")
-    numbers = (count(len(lives), "environment"), count(story.iterations, "iteration"), count(len(story.moves), "transfer"))
-    words = "{0}:  {1} admitted in {2}, {4:,} active, {5:,} solved, {3} between them".format(name, *numbers, active, solved)
+    since, iterations = len(lives) - story.founders, count(story.iterations, "iteration")
+    came = f"{count(story.founders, 'environment')} founded, {since:,} admitted in {iterations}"
+    words = f"{name}:  {came}; {active:,} active, {solved:,} solved, {count(len(story.moves), 'transfer')} between them"
     figure.text(_MARGIN / width, 1 - 0.74 / height, words, fontsize=9, color=SLATE, va="center")
     _legend(figure, width, height)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiga.journal import Journal
+from aiga.niches import Niches
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Life:
         born: the iteration of its admission.
         parents: ids of the environments it came of.
         operator: what made it.
-        score: the latest that the journal knows; None where it was never scored.
+        score: the latest that is known; None where it was never scored.
         solved: the iteration it was first solved in, or None.
         at_birth: solved in the iteration of its admission.
         solver: the environment that the agent which solved it came from; None where it has none but this one.
@@ -60,6 +61,11 @@ class Story:
     iterations: int
     lives: Mapping[int, Life]
     moves: tuple[Move, ...]
+
+    @property
+    def founders(self) -> int:
+        """How many environments the run started from; the others were admitted since."""
+        return sum(life.born == 0 for life in self.lives.values())
 
 
 def read(journal: Journal) -> Story:
@@ -102,6 +108,19 @@ def read(journal: Journal) -> Story:
     ]
     order = sorted(moves, key=lambda move: (move.iteration, move.target))
     return Story(journal.iteration or 0, lives, tuple(order))
+
+
+def scored(story: Story, niches: Niches) -> Story:
+    """The same story with the scores that active environments have in ``niches``: the latest, not those of the last event.
+
+    Of several niches of one environment the best counts; what has no score there keeps the journal's.
+    """
+    best: dict[int, float] = {}
+    for env, score in zip(niches.env_ids.tolist(), niches.score.tolist(), strict=True):
+        if math.isfinite(score):
+            best[env] = max(score, best.get(env, score))
+    alive = {env: life for env, life in story.lives.items() if life.retired is None and env in best}
+    return replace(story, lives={**story.lives, **{env: replace(life, score=best[env]) for env, life in alive.items()}})
 
 
 def _rows(journal: Journal, type: str) -> list[dict[str, Any]]:

@@ -393,11 +393,7 @@ def _with_hint(place: Place, message: str, values: Mapping[str, Any]) -> str:
     if _unknown_table(place, values):
         tables = [name for name in Config.model_fields if name != "api"]
         return f"unknown table. {did_you_mean(str(place[0]), tables)}"
-    tables_of: dict[str, type[BaseModel]] = {
-        "run": RunTable,
-        "population": PopulationTable,
-        "slots": SlotsTable,
-        "run.stop": Stop,
-    }
+    tables_of: dict[str, type[BaseModel]]
+    tables_of = {"run": RunTable, "population": PopulationTable, "slots": SlotsTable, "run.stop": Stop}
     home = next((name for name, table in tables_of.items() if place[-1] in table.model_fields and len(place) <= 2), None)
     return message if home is None else f"unknown key. It belongs at {spell((*home.split('.'), place[-1]))}."

@@ -16,7 +16,7 @@ WITH admissions AS (
   SELECT json_extract(data, '$.env') AS env, MIN(iteration) AS iteration,
          json_extract(data, '$.archive_passed') AS archive_passed,
          COALESCE(json_extract(data, '$.solved_at_birth'), 0) AS at_birth
-  FROM search WHERE type = 'admitted' AND iteration > 0 GROUP BY env
+  FROM search WHERE type = 'admitted' GROUP BY env HAVING MIN(iteration) > 0
 ), solves AS (
   SELECT json_extract(data, '$.env') AS env, MIN(iteration) AS iteration,
          MAX(COALESCE(json_extract(data, '$.at_birth'), 0)) AS at_birth

@@ -10,15 +10,17 @@ import pytest
 import torch
 from matplotlib.image import imread
 
+from aiga import checkpoint
 from aiga.art import draw
 from aiga.art_annecs import annecs_figure
 from aiga.art_phylogeny import phylogeny_figure
 from aiga.art_pictures import barcodes
 from aiga.art_story import Life, Move, Story, read
 from aiga.art_style import style
-from aiga.data import Batch, Kind
+from aiga.data import Batch, Kind, Population
 from aiga.errors import InputError, StorageError
 from aiga.journal import Journal
+from aiga.niches import HISTORY, Niches
 from aiga.rundir import RunDirectory
 from aiga.stones import Stones
 from aiga.testing import points
@@ -78,6 +80,23 @@ def test_a_run_gets_both_posters_with_its_environments_drawn_by_its_plugins(tmp_
     assert (colours == 240).all(axis=2).sum() > 1000, "the grounds of the points' pictures"
 
 
+def test_active_environments_have_the_scores_of_the_newest_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, drawn = populated(tmp_path), []
+
+    def watched(name: str, story: Story, *rest: Any) -> Any:
+        drawn.append({env: life.score for env, life in story.lives.items()})
+        return phylogeny_figure(name, story, *rest)
+
+    monkeypatch.setattr("aiga.art.phylogeny_figure", watched)
+    draw(folder.path)
+    rows, score = torch.arange(2), torch.tensor([31.0, 263.0], dtype=torch.float64)
+    envs = Population((Batch(Kind("points", {"version": 1}), torch.tensor([0, 2]), {"point": torch.zeros(2, 2)}),))
+    niches = Niches(rows, rows, rows, rows, score, score[:, None].expand(-1, HISTORY).clone(), rows > 0, envs, envs, {})
+    checkpoint.save(folder.checkpoints, 2, {"search": {"niches": niches}})
+    draw(folder.path)
+    assert drawn == [{0: 10.0, 2: 240.0}, {0: 31.0, 2: 263.0}]
+
+
 def test_a_run_whose_plugins_are_gone_is_drawn_with_words(tmp_path: Path) -> None:
     folder = populated(tmp_path, config=CONFIG.replace(points.__file__, "./gone.py"))
     assert all(path.is_file() for path in draw(folder.path))
@@ -111,7 +130,7 @@ def test_a_poster_that_cannot_be_written_leaves_the_old_one_whole(tmp_path: Path
 def test_the_phylogeny_names_every_environment_and_its_fate() -> None:
     with style():
         found = words(phylogeny_figure("toy", story(), [0, 1, 2], {}))
-    assert "3 environments admitted in 13 iterations, 3 active, 1 solved" in found
+    assert "1 environment founded, 2 admitted in 13 iterations; 3 active, 1 solved" in found
     assert "solved at 6 by 0's agent" in found
     assert "score 20" in found
     assert "left out" not in found
@@ -136,11 +155,14 @@ def test_annecs_against_every_agent_that_ever_was_is_drawn_where_it_was_checked(
     for checked in (True, None):
         with Journal(tmp_path / f"{checked}.db") as journal:
             row = {"env": 0, "niche": 0, "agent": 1, "parents": [], "operator": "", "score": 1.0, "archive_passed": checked}
-            journal.commit(0, [("admitted", row)])
-            journal.commit(1, [("solved", {"env": 0, "niche": 0, "agent": 1, "score": 1.0, "at_birth": False})])
+            journal.commit(0, [("admitted", {**row, "env": 2, "niche": 2, "agent": 3})])
+            journal.commit(1, [("admitted", row)])
+            journal.commit(2, [("solved", {"env": 0, "niche": 0, "agent": 1, "score": 1.0, "at_birth": False})])
             with style():
                 found = words(annecs_figure("toy", journal.annecs(), read(journal)))
         assert "1  solved after birth" in found
+        assert "1  environments\nadmitted" in found
+        assert "1 of 1 environment admitted in 2 iterations" in found
         assert ("agent that ever was" in found) == bool(checked)
         assert "solved at birth" not in found
 

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aiga.art_layout import choose, places
 from aiga.art_phylogeny import fate
-from aiga.art_story import Life, Move, Story, read
+from aiga.art_story import Life, Move, Story, read, scored
+from aiga.data import Batch, Kind, Population
 from aiga.journal import Journal
+from aiga.niches import HISTORY, Niches
 
 Row = tuple[str, dict[str, Any]]
 
@@ -46,6 +49,31 @@ def told(journal: Journal, *iterations: Sequence[Row]) -> Story:
     for iteration, rows in enumerate(iterations):
         journal.commit(iteration, list(rows))
     return read(journal)
+
+
+def living(scores: Sequence[tuple[int, float]]) -> Niches:
+    """Niches of these environments with these scores."""
+    rows, score = torch.arange(len(scores)), torch.tensor([score for _, score in scores], dtype=torch.float64)
+    envs = Population(
+        (Batch(Kind("points"), torch.tensor([env for env, _ in scores]), {"point": torch.zeros(len(scores), 2)}),)
+    )
+    return Niches(rows, rows, rows, rows, score, score[:, None].expand(-1, HISTORY), rows < 0, envs, envs, {})
+
+
+def test_an_active_environment_has_the_best_score_of_its_niches_and_others_keep_the_journals(journal: Journal) -> None:
+    story = told(
+        journal,
+        [admitted(0, 1), admitted(2, 3), admitted(4, 5), admitted(6, 7)],
+        [moved(0, source=3, agent=8, accepted=False), retired(2, 3)],
+    )
+    assert [life.score for life in story.lives.values()] == [90.0, 300.0, 100.0, 100.0]
+    found = scored(story, living([(0, 210.0), (0, 230.0), (0, 220.0), (2, 1.0), (4, float("nan")), (99, 5.0)]))
+    assert {env: life.score for env, life in found.lives.items()} == {0: 230.0, 2: 300.0, 4: 100.0, 6: 100.0}
+    assert (found.iterations, found.moves) == (story.iterations, story.moves)
+
+
+def test_what_a_run_was_founded_with_is_told_apart_from_what_was_admitted_since(journal: Journal) -> None:
+    assert told(journal, [admitted(0, 1), admitted(2, 3)], [admitted(4, 5, parent=0)]).founders == 2
 
 
 def test_a_solve_is_credited_to_the_environment_the_agent_last_came_from(journal: Journal) -> None:

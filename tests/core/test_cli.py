@@ -81,11 +81,13 @@ assert "torch" not in sys.modules and "pandas" not in sys.modules
 def test_run_tells_what_it_is_what_happens_and_what_to_type_next(tmp_path: Path) -> None:
     code, out, error = aiga("run", FILE, "--name", "told", "--runs", str(tmp_path / "r"), "--set", "run.seed=4")
     assert (code, error) == (0, "")
-    opening = out.splitlines()[:3]
+    opening = out.splitlines()[:4]
     assert "line with dot, select by toy, improve by halve" in opening[0]
     assert "seed 4" in opening[1]
     assert "ends after 8 iterations" in opening[1]
-    assert opening[2] == "toy: a toy: nothing that it finds means anything"
+    assert "2 episodes" in opening[2]
+    assert "confirmed by 3 fresh ones" in opening[2]
+    assert opening[3] == "toy: a toy: nothing that it finds means anything"
     assert "admitted: environment" in out
     assert "transferred: agent" in out
     assert "solved: environment" in out
@@ -207,7 +209,10 @@ def test_status_adds_up_what_the_journal_holds(runs: Path) -> None:
     }
     assert held["events"]["born"] == sum(row["type"] == "born" for row in rows)  # type: ignore[index]
     solved = {row["env"] for row in rows if row["type"] == "solved" and not row["at_birth"]}
-    assert held["annecs_active"] == held["solves"] == len(solved) > 0
+    founders = {row["env"] for row in rows if row["type"] == "admitted" and row["iteration"] == 0}
+    assert held["solves"] == len(solved)
+    assert held["annecs_active"] == len(solved - founders) > 0
+    assert solved & founders, "the founder's solve shows that it is left out of ANNECS"
     assert held["environment_steps"] == rows[-1]["environment_steps"]
     counted = sum(row["amount"] for row in held["meter"] if row["kind"] == "environment_steps")  # type: ignore[attr-defined]
     assert counted == rows[-1]["environment_steps"]
@@ -255,6 +260,7 @@ def test_status_of_a_run_that_was_killed_does_not_tell_how_it_stopped_before(tmp
         text=True,
     )
     assert running.stdout is not None
+    assert running.stdout.readline() == "goes on after iteration 1\n"
     assert running.stdout.readline().startswith("iteration 2")
     running.kill()
     running.wait()

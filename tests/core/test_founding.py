@@ -23,7 +23,11 @@ def test_networks_take_turns_and_each_gets_a_niche(tmp_path: Path, niches: int, 
     with support.founded(tmp_path, support.bare(population={"niches": niches})) as it:
         assert components(it) == [("linear", "affine")[row % 2] for row in range(found)]
         assert it.w.niches.born.tolist() == [0] * found
-        assert bool(it.w.niches.score.isnan().all())
+        assert bool(it.w.niches.score.isfinite().all())
+        admitted = next(event.columns for event in it.w.events if event.type == "admitted")
+        assert list(admitted["score"]) == it.w.niches.score.tolist()
+        assert list(admitted["episodes"]) == [2] * found
+        assert list(admitted["purpose"]) == ["score"] * found
         assert sorted(it.w.archive.env_ids.tolist()) == it.w.niches.env_ids.tolist()
         assert sorted(it.w.archive.agent_ids.tolist()) == sorted(it.w.niches.agent_ids.tolist())
 

@@ -99,7 +99,8 @@ def calls(it: Any) -> list[Any]:
 def test_an_iteration_calls_every_hook_in_the_documented_order(tmp_path: Path) -> None:
     with support.founded(tmp_path, spied(tmp_path, run={"audit": False})) as it:
         seen = calls(it)
-        assert [call[0] for call in seen] == ["register", "event", "event"]  # born and admitted, at the founding
+        assert [call[:2] for call in seen[1:]] == [("event", "born"), ("evaluate", 2), ("evaluated", 2), ("event", "admitted")]
+        assert seen[0][0] == "register"
         seen.clear()
         it.loop(support.limit(1))
         assert [call[:2] for call in seen] == [
@@ -112,23 +113,71 @@ def test_an_iteration_calls_every_hook_in_the_documented_order(tmp_path: Path) -
             ("evaluated", 4),
             ("select", 2),
             ("event", "admitted"),
-            ("event", "retired"),
-            ("evaluate", 1),
-            ("evaluated", 1),
+            ("evaluate", 2),
+            ("evaluated", 2),
             ("event", "solved"),
+            ("event", "retired"),
             ("transfer", 2),
             ("evaluate", 2),
             ("evaluated", 2),
             ("accept", ("direct",)),
             ("event", "transferred"),
             ("event", "iteration"),
-            ("metrics", ["born", "rejected", "admitted", "retired", "solved", "transferred", "iteration"]),
+            ("metrics", ["born", "rejected", "admitted", "solved", "retired", "transferred", "iteration"]),
             ("log", {"spy/niches": 2.0}),
         ]
         select = next(call for call in seen if call[0] == "select")
         assert select[2] == ["again", "agent_hash", "environment_hash", "fitness", "returns", "seeds"]
         assert next(call for call in seen if call[0] == "accept")[2:] == (True, True)
     assert calls(it)[-1] == ("close",)
+
+
+LEAVING = """
+    def aiga_generate(self, lab):
+        if lab.iteration != 2:
+            return None
+        child = lab.domain.mutate(lab.rng("child").rows(torch.arange(1)), lab.niches.envs.batches[0].take(torch.tensor([0])))
+        envs = aiga.Population((child.with_ids(torch.full((1,), -1)),))
+        return aiga.Pairs.of(envs, lab.niches.agents, torch.arange(1), lab.niches.agent[:1], "mutate")
+
+    def aiga_select(self, lab, pairs, scores):
+        gone = lab.niches.key[:1] if len(pairs) else lab.niches.key[:0]
+        if REPLACED:
+            return Verdict(scores.ok, gone, gone[:0], [""] * len(pairs))
+        return Verdict(scores.ok & False, gone, gone, ["full"] * len(pairs))
+
+    def aiga_accept(self, lab, offers, scores):
+        return torch.zeros(len(offers), dtype=torch.bool)
+"""
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_niche_that_leaves_as_it_is_first_solved_is_confirmed_before(tmp_path: Path, replaced: bool) -> None:
+    leaving = support.plugin(tmp_path, "leaving", LEAVING.replace("REPLACED", str(replaced)))
+    config = support.bare(slots={"select": "leaving"}, plugins={"leaving": leaving})
+    with support.founded(tmp_path, config) as it:
+        it.w.domain.solved = float("inf")
+        it.step()
+        assert not [event for event in it.w.events if event.type in ("solved", "retired")]
+        founder = int(it.w.niches.env_ids[0])
+        it.w.domain.solved = -1e9
+        it.step()
+        types = [event.type for event in it.w.events]
+        columns = {event.type: event.columns for event in it.w.events}
+        assert [type for type in types if type in ("admitted", "solved", "retired")] == [
+            *(["admitted"] if replaced else []),
+            "solved",
+            "retired",
+        ]
+        assert columns["retired"]["env"] == [founder]
+        assert columns["retired"]["replaced"] == [replaced]
+        row = columns["solved"]["env"].index(founder)  # type: ignore[attr-defined]
+        assert columns["solved"]["niche"][row] == columns["retired"]["niche"][0]
+        assert (columns["solved"]["purpose"][row], columns["solved"]["at_birth"][row]) == ("confirm", False)
+        assert columns["solved"]["at_birth"] == [False, False, *([True] if replaced else [])]
+        assert founder not in it.w.niches.env_ids.tolist()
+        assert len(it.w.niches) == 1 + replaced
+        assert len(it.w.niches.key.unique()) == len(it.w.niches)
 
 
 def test_the_audit_is_one_more_evaluation_and_asks_nobody(tmp_path: Path) -> None:

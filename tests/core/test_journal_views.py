@@ -30,24 +30,38 @@ def solved(env: int, *, at_birth: bool = False) -> tuple[str, dict[str, Any]]:
 
 
 def test_annecs_counts_an_environment_when_it_is_solved_not_when_it_is_created(journal: Journal) -> None:
-    journal.commit(0, [admitted(1), admitted(2)])
-    journal.commit(1, [])
-    journal.commit(2, [solved(2)])
-    assert journal.annecs()["annecs_active"].tolist() == [0, 0, 1]
+    journal.commit(0, [])
+    journal.commit(1, [admitted(1), admitted(2)])
+    journal.commit(2, [])
+    journal.commit(3, [solved(2)])
+    assert journal.annecs()["annecs_active"].tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("at_birth", [False, True])
+def test_annecs_does_not_count_an_environment_the_run_was_founded_with(journal: Journal, at_birth: bool) -> None:
+    journal.commit(0, [admitted(1, at_birth=at_birth, passed=True)])
+    journal.commit(1, [solved(1), admitted(2, passed=True)])
+    journal.commit(2, [("retired", {"niche": 1, "env": 1, "agent": 101, "score": 0.0})])
+    journal.commit(3, [admitted(1, passed=True)])  # comes back: it was there at the founding all the same
+    journal.commit(4, [solved(1), solved(2)])
+    frame = journal.annecs()
+    assert frame["annecs_active"].tolist() == [0, 0, 0, 0, 1]
+    assert frame["annecs"].tolist() == [0, 0, 0, 0, 1]
+    assert frame["solved_at_birth"].tolist() == [0] * 5
 
 
 def test_annecs_counts_an_environment_solved_again_once(journal: Journal) -> None:
-    journal.commit(0, [admitted(1)])
-    journal.commit(1, [solved(1)])
+    journal.commit(1, [admitted(1)])
     journal.commit(2, [solved(1)])
+    journal.commit(3, [solved(1)])
     assert journal.annecs()["annecs_active"].tolist() == [0, 1, 1]
 
 
 @pytest.mark.parametrize("told_by", ["admitted", "solved", "both"])
 def test_solved_at_birth_is_counted_apart(journal: Journal, told_by: str) -> None:
     events = [admitted(1, at_birth=told_by != "solved", passed=True), admitted(2, passed=True)]
-    journal.commit(0, events + ([solved(1, at_birth=True)] if told_by != "admitted" else []))
-    journal.commit(1, [solved(1), solved(2)])
+    journal.commit(1, events + ([solved(1, at_birth=True)] if told_by != "admitted" else []))
+    journal.commit(2, [solved(1), solved(2)])
     frame = journal.annecs()
     assert frame["solved_at_birth"].tolist() == [1, 1]
     assert frame["annecs_active"].tolist() == [0, 1]
@@ -55,22 +69,23 @@ def test_solved_at_birth_is_counted_apart(journal: Journal, told_by: str) -> Non
 
 
 def test_annecs_leaves_out_what_failed_the_check_against_the_archive(journal: Journal) -> None:
-    journal.commit(0, [admitted(1, passed=True), admitted(2, passed=False), admitted(3)])
-    journal.commit(1, [solved(1), solved(2), solved(3)])
+    journal.commit(1, [admitted(1, passed=True), admitted(2, passed=False), admitted(3)])
+    journal.commit(2, [solved(1), solved(2), solved(3)])
     frame = journal.annecs()
     assert frame["annecs_active"].tolist() == [0, 3]
     assert frame["annecs"].tolist() == [0, 1]
 
 
 def test_annecs_is_missing_where_the_archive_was_never_checked(journal: Journal) -> None:
-    journal.commit(0, [admitted(1)])
-    journal.commit(1, [solved(1)])
+    journal.commit(1, [admitted(1)])
+    journal.commit(2, [solved(1)])
+    assert journal.annecs()["annecs_active"].tolist() == [0, 1]
     assert journal.annecs()["annecs"].isna().all()
 
 
 def test_annecs_does_not_count_a_solve_of_what_was_not_yet_or_never_admitted(journal: Journal) -> None:
-    journal.commit(0, [solved(5), solved(6)])
-    journal.commit(1, [admitted(6)])
+    journal.commit(1, [solved(5), solved(6)])
+    journal.commit(2, [admitted(6)])
     assert journal.annecs()["annecs_active"].tolist() == [0, 0]
 
 
@@ -106,15 +121,16 @@ def test_coverage_counts_niches_ever_held_and_environments_ever_admitted(journal
 
 
 def test_the_views_go_back_with_the_journal(journal: Journal) -> None:
-    journal.commit(0, [admitted(1)])
-    journal.commit(1, [solved(1)])
-    journal.truncate(0)
+    journal.commit(1, [admitted(1)])
+    journal.commit(2, [solved(1)])
+    assert journal.annecs()["annecs_active"].tolist() == [0, 1]
+    journal.truncate(1)
     assert journal.annecs()["annecs_active"].tolist() == [0]
 
 
 def test_any_reader_of_sqlite_finds_the_views(journal: Journal) -> None:
-    journal.commit(0, [admitted(1)])
-    journal.commit(1, [solved(1)])
+    journal.commit(1, [admitted(1)])
+    journal.commit(2, [solved(1)])
     db = sqlite3.connect(journal.path)
     try:
         assert db.execute("SELECT annecs_active FROM annecs ORDER BY iteration").fetchall() == [(0,), (1,)]

@@ -90,6 +90,22 @@ def test_improve_answers_one_row_a_pair_in_their_order_kinds_mixed(it: Engine) -
     assert torch.equal(again.hashes, improved.hashes[:1])
 
 
+def test_scratch_work_of_one_purpose_shares_its_noise_and_another_draws_its_own(it: Engine) -> None:
+    lab, niches = it.w.lab("core"), it.w.niches
+    # Away from the origin, where what a linear agent answers hangs on its weights.
+    moved = lab.domain.mutate(lab.rng("moved").rows(torch.arange(2)), niches.envs.take(niches.env)[0].batches[0])
+    pairs = Pairs.of(Population((moved.with_ids(torch.tensor([77, 78])),)), niches.agents, torch.arange(2), niches.agent)
+    plain, again, best, transfer = (
+        lab.improve(pairs, 3, purpose=purpose).hashes for purpose in ("scratch", "scratch", "best", "transfer")
+    )
+    assert torch.equal(plain, again)
+    assert torch.equal(plain, lab.improve(pairs, 3).hashes)
+    assert torch.equal(best[:1], lab.improve(pairs.take(torch.tensor([0])), 3, purpose="best").hashes)
+    assert bool((plain != best).all())
+    assert bool((plain != transfer).all())
+    assert bool((best != transfer).all())
+
+
 def test_improve_takes_rows_that_improve_gave_and_implicit_ones(it: Engine) -> None:
     pairs, lab = it.w.niches.pairs(), it.w.lab("core")
     once = lab.improve(pairs.take(torch.tensor([1, 0, 1])), 1)  # a kind stands in several batches of it
@@ -135,8 +151,8 @@ def test_work_is_charged_to_the_plugin_that_asked_and_to_its_purpose(tmp_path: P
         assert rows["asks", "look"] == ("episodes", 2 * 5)
         assert rows["asks", "study"] == ("examples", 3)
         assert rows["es", "improve/0"] == ("episodes", 2 * 8 * 2)
-        assert rows["es", "asks/improve/0"] == ("episodes", 2 * 8 * 2)
-        assert rows["core", "score"] == ("episodes", 2 * 2)
+        assert rows["es", "asks/scratch/improve/0"] == ("episodes", 2 * 8 * 2)
+        assert rows["core", "score"] == ("episodes", 2 * 2 * 2)  # the founders', and those of the iteration
         # A wrapper that forgets the cost hides nothing.
         assert it.meter.total("environment_steps") == it.meter.total("episodes")
 

@@ -23,8 +23,9 @@ CONFIG = support.search(run={"checkpoint_every": 4, "stop": {"iterations": ITERA
 SLOW = """
     def aiga_generate(self, lab):
         import time
-        if lab.iteration == 4:
-            (lab.path / "inside").touch()
+        inside = lab.path / "inside"
+        if lab.iteration == 4 and lab.path.name == "run" and not inside.exists():
+            inside.touch()
             time.sleep(SECONDS)
 """
 
@@ -91,12 +92,12 @@ def test_asked_once_it_finishes_the_iteration_saves_and_exits_with_0(tmp_path: P
 
 
 def test_an_iteration_past_its_grace_is_given_up_and_computed_again(tmp_path: Path) -> None:
-    config = slow(tmp_path, 3.0, "0.2s")
+    config = slow(tmp_path, 20.0, "0.2s")
     for process in inside(config, tmp_path):
         process.terminate()
         begun = time.monotonic()
         assert process.wait(30) == 0, process.communicate()[1]
-        assert time.monotonic() - begun < 2.5
+        assert time.monotonic() - begun < 10.0
     run = aiga.open(tmp_path / "run")
     assert run.journal()["iteration"].max() == 3
     assert (run.path / "checkpoints" / "LATEST").read_text().strip() == "000003"
@@ -106,14 +107,16 @@ def test_an_iteration_past_its_grace_is_given_up_and_computed_again(tmp_path: Pa
 
 
 def test_asked_twice_it_exits_at_once_and_loses_nothing(tmp_path: Path) -> None:
-    config = slow(tmp_path, 3.0, "20s")
+    config = slow(tmp_path, 20.0, "60s")
     for process in inside(config, tmp_path):
         process.send_signal(signal.SIGINT)
-        time.sleep(0.1)
+        assert process.stderr is not None
+        # Two signals that nobody looked at yet are one.
+        assert any("SIGINT received" in line and "once more to stop at once" in line for line in process.stderr)
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 1
-        assert time.monotonic() - begun < 2.0
+        assert time.monotonic() - begun < 5.0
     aiga.resume(tmp_path / "run")
     support.same(tmp_path / "run", aiga.run(config, name="other", runs=tmp_path).path)
 
@@ -174,8 +177,9 @@ def test_a_damaged_checkpoint_is_never_used_and_the_user_is_told(half: Path, who
 
     aiga.resume(half, overrides=[f"run.stop.iterations={ITERATIONS}"], watcher=Listener())
     assert str(newest) in told[0]
-    assert "goes on from iteration 12" in told[-1]
-    assert list(aiga.open(half).operations("complaint")["text"]) == told
+    assert "goes on from iteration 12" in told[-2]
+    assert told[-1] == "goes on after iteration 12"
+    assert list(aiga.open(half).operations("complaint")["text"]) == told[:-1]
     support.same(half, whole)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import support
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -43,6 +45,30 @@ def stones(run: aiga.Run) -> dict[int, str]:
 
 def unscored(run: aiga.Run, role: str) -> int:
     return next(id for id, kind in stones(run).items() if kind == role and run.stone(id).score is None)
+
+
+KEEPING = """
+    def aiga_generate(self, lab):
+        if lab.iteration == 1:
+            lab.remember(lab.niches.agents)
+"""
+FAILING = (
+    KEEPING
+    + """
+    @aiga.wrapper
+    def aiga_evaluate(self, lab, pairs):
+        scores = yield
+        return aiga.Scores.of(scores.fitness * float("nan"))
+"""
+)
+
+
+def with_plugin(folder: Path, body: str) -> aiga.Run:
+    """A run of one iteration, with one more plugin."""
+    config = tomllib.loads(FILE.read_text())
+    config["plugins"]["toy"]["path"] = str(FILE.with_name("toy.py"))
+    more = {"run": {"seed": 1, "stop": {"iterations": 1}}, "plugins": {"more": support.plugin(folder, "more", body)}}
+    return aiga.run(support.merge(config, more), name="young", runs=folder)
 
 
 def scored(run: aiga.Run, purpose: str) -> int:
@@ -96,11 +122,21 @@ def test_a_run_that_redraws_its_environments_is_replayed_in_the_same_draws(tmp_p
     assert rows(drawn) != rows(fixed)
 
 
-def test_a_stone_that_was_never_scored_says_so(run: aiga.Run) -> None:
-    id = unscored(run, "agent")
-    code, out, error = shown(run, str(id))
+def test_a_founding_agent_replays_the_score_it_began_with(run: aiga.Run) -> None:
+    row = next(row for row in rows(run) if row["type"] == "admitted" and row["iteration"] == 0)
+    made = replay(run, row["agent"], record=True)
+    assert (made.stone.env, made.stone.iteration, made.stone.purpose) == (row["env"], 0, "score")
+    assert made.score == row["score"] is not None
+    assert made.lifetime is not None
+
+
+def test_a_stone_that_was_only_remembered_was_never_scored_and_says_so(tmp_path: Path) -> None:
+    young = with_plugin(tmp_path, KEEPING)
+    id = unscored(young, "agent")
+    assert id not in young.agents.index
+    code, out, error = shown(young, str(id))
     assert (code, error) == (0, "")
-    assert out == f"agent {id}: of iteration 0; the run never scored it\n"
+    assert out == f"agent {id}: of iteration 1; the run never scored it\n"
 
 
 def test_the_score_is_told_with_what_it_is_the_score_of(run: aiga.Run) -> None:
@@ -146,7 +182,7 @@ def test_a_lifetime_becomes_a_picture_and_an_animation(run: aiga.Run, tmp_path: 
 
 
 def test_an_environment_that_was_never_scored_still_has_a_picture(tmp_path: Path) -> None:
-    young = aiga.run(FILE, name="young", runs=tmp_path, overrides=["run.stop.iterations=1", "run.seed=1"])
+    young = with_plugin(tmp_path, FAILING)
     env = str(unscored(young, "environment"))
     out = tmp_path / "env.png"
     code, said, _ = shown(young, env, "--out", str(out))

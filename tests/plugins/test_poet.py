@@ -227,13 +227,43 @@ def test_the_best_agent_comes_along_with_its_source() -> None:
     assert lab.improved == [(6, "fresh")]
 
 
-def test_the_most_novel_are_tried_first_and_as_many_as_may_pass() -> None:
+def test_the_most_novel_are_tried_first_and_no_more_pass_than_are_admitted() -> None:
     lab = ScriptedLab(niches([[0.0, 0.0]], [[0.0, 0.0]]))
     screened = poet(admit=2).screen_best(lab, children(lab, [[1.0, 0.0], [5.0, 0.0], [90.0, 0.0], [2.0, 0.0], [4.0, 0.0]]))
     assert ids(screened.pairs) == [21, 24]
     assert screened.rejected.tolist() == [0, 2, 3]
     assert screened.reasons == ("not among the best", "best agent scores -600, outside [50, 300]", "not among the best")
-    assert [pairs for _, pairs, _ in lab.evaluated] == [4, 2]  # two children, then one more for the one that failed
+    assert [pairs for _, pairs, _ in lab.evaluated] == [4, 6]  # two children, then the three that are left, in two ways each
+
+
+@pytest.mark.parametrize("count", [1, 7, 40, 63, 64])
+def test_however_many_children_fail_the_calls_grow_with_the_logarithm(count: int) -> None:
+    # The less novel a child, the nearer home, and only the one next to home is inside the criterion.
+    lab = ScriptedLab(niches([[0.0, 0.0]], [[0.0, 0.0]]))
+    plugin, points = poet(admit=1, normalise=False, novelty_k=1), [[1.0, 0.0]] + [[100.0 * i, 0.0] for i in range(1, count)]
+    screened = plugin.screen_best(lab, children(lab, points))
+    assert ids(screened.pairs) == [20]
+    assert len(screened.rejected) == count - 1
+    waves = count.bit_length()  # of 1, 2, 4, ... children
+    assert [pairs for _, pairs, _ in lab.evaluated[:-1]] == [2 * 2**wave for wave in range(waves - 1)]
+    assert (len(lab.evaluated), len(lab.improved)) == (waves, waves)
+    assert sum(pairs for _, pairs, _ in lab.evaluated) == 2 * count  # every child once, direct and as a proposal
+
+
+@settings(derandomize=True, max_examples=15, deadline=None)
+@given(st.lists(st.booleans(), min_size=1, max_size=20), st.integers(1, 3))
+def test_of_a_wave_that_holds_more_than_may_pass_the_most_novel_are_taken(good: list[bool], admit: int) -> None:
+    # Novelty falls along the list; a child passes where its second number is 0.
+    points = [[1000.0 * (len(good) - i), 0.0 if fine else 9.0] for i, fine in enumerate(good)]
+    lab = ScriptedLab(
+        niches([[0.0, 0.0]], [[0.0, 0.0]]), fitness=lambda point, weights: torch.where(point[:, 1] == 0, 100.0, 0.0)
+    )
+    plugin = poet(admit=admit, normalise=False, novelty_k=1)
+    screened = plugin.screen_best(lab, children(lab, points))
+    one_after_the_other = [20 + i for i, fine in enumerate(good) if fine][:admit]
+    assert ids(screened.pairs) == one_after_the_other
+    assert sorted([*screened.rejected.tolist(), *(env - 20 for env in one_after_the_other)]) == list(range(len(good)))
+    assert plugin.aiga_metrics(lab)["passed_best"] == len(one_after_the_other)
 
 
 def test_novelty_is_against_retired_environments_too() -> None:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from aiga_poet import PoetOptions
+from aiga_poet.options import deviations
 
 CHANGED = ("minimal_criterion", "capacity", "children", "admit", "reproduce_every")
 
@@ -36,7 +37,6 @@ def test_resolved_options_resolve_to_themselves() -> None:
     [
         ([300, 50], "lower bound 300 must be below upper bound 50. Write [50, 300]."),
         ([80, 80], "lower bound 80 must be below upper bound 80. Write [50, 300]."),
-        ([float("nan"), 80], "lower bound nan must be below upper bound 80. Write [50, 300]."),
     ],
 )
 def test_a_criterion_that_nothing_can_meet_is_refused_with_the_remedy(band: list[float], message: str) -> None:
@@ -57,9 +57,24 @@ def test_a_criterion_that_nothing_can_meet_is_refused_with_the_remedy(band: list
         {"preset": ["paper"]},
         {"childern": 8},
         {"minimal_criterion": [50]},
+        {"minimal_criterion": [float("nan"), 80]},
         {"minimal_criterion": ["50", "300"]},
     ],
 )
 def test_wrong_values_and_unknown_names_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         PoetOptions.model_validate(given)
+
+
+@pytest.mark.parametrize(("preset", "normalise"), [("paper", True), ("original-code", False)])
+def test_whether_novelty_is_normalised_comes_with_the_preset_unless_it_is_given(preset: str, normalise: bool) -> None:
+    assert PoetOptions(preset=preset).normalise == normalise
+    assert PoetOptions(preset=preset, normalise=not normalise).normalise != normalise
+
+
+@pytest.mark.parametrize("options", [{}, {"preset": "original-code"}, {"transfer": False}])
+def test_the_user_is_always_told_of_the_criterion_check_that_the_paper_does_not_have(options: dict[str, Any]) -> None:
+    *others, last = deviations(PoetOptions(**options))
+    assert last.startswith("beside the paper: ")
+    assert "once more, on fresh seeds" in last
+    assert others

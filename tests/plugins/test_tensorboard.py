@@ -137,6 +137,23 @@ def test_annecs_counts_an_environment_solved_after_its_birth_once(tmp_path: Path
     assert curve(tmp_path, "annecs/solved") == [(1, 0.0), (2, 2.0), (3, 3.0)]
 
 
+def test_annecs_does_not_count_an_environment_the_run_was_founded_with(tmp_path: Path) -> None:
+    lab, log = Lab(tmp_path).admit(0), logger()
+    log.log(lab.next({0: 0.0}, admitted(1), solved(0)), {})
+    log.log(lab.next({0: 0.0, 1: 0.0}, solved(0, at_birth=True), solved(1)), {})
+    assert curve(tmp_path, "annecs/active") == [(1, 0.0), (2, 1.0)]
+    assert curve(tmp_path, "annecs/solved") == [(1, 0.0), (2, 1.0)]
+    assert curve(tmp_path, "annecs/solved_at_birth") == [(1, 0.0), (2, 0.0)]
+
+
+def test_what_was_admitted_before_a_resume_still_counts_once_it_is_solved(tmp_path: Path) -> None:
+    lab, first, second = Lab(tmp_path), TensorBoard(), TensorBoard()
+    first._logger.log(lab.admit(1).next({1: 0.0}, admitted(1)), {})
+    second.load_state_dict(codecs.loads(codecs.dumps(first.state_dict())), 1)
+    second._logger.log(lab.next({1: 0.0}, solved(1)), {})
+    assert curve(tmp_path, "annecs/active") == [(1, 0.0), (2, 1.0)]
+
+
 def test_annecs_against_the_archive_is_left_out_where_nobody_checked(tmp_path: Path) -> None:
     logger().log(Lab(tmp_path).next({1: 0.0}, admitted(1, archive_passed=[None])), {})
     assert "annecs/archive" not in read(tmp_path).Tags()["scalars"]
@@ -207,14 +224,14 @@ def test_after_a_crash_and_a_resume_from_an_older_state_every_step_is_there_once
     (tmp_path / "run.toml").write_text("api = 1\n")
     lab, first = Lab(tmp_path), TensorBoard()
     for iteration in range(1, 11):
-        first._logger.log(lab.admit(iteration).next({1: float(iteration)}, solved(iteration)), {})
+        first._logger.log(lab.admit(iteration).next({1: float(iteration)}, admitted(iteration), solved(iteration)), {})
         if iteration == 5:
             kept = codecs.dumps(first.state_dict())
     lab.iteration, lab.archive.env_ids = 5, lab.archive.env_ids[:5]
     second = TensorBoard()
     second.load_state_dict(codecs.loads(kept), 1)
     for iteration in range(6, 13):
-        second._logger.log(lab.admit(iteration).next({1: 100.0 + iteration}, solved(iteration)), {})
+        second._logger.log(lab.admit(iteration).next({1: 100.0 + iteration}, admitted(iteration), solved(iteration)), {})
     expected = [(i, float(i if i < 6 else 100 + i)) for i in range(1, 13)]
     assert curve(tmp_path, "scores/env-1") == expected
     assert curve(tmp_path, "annecs/active") == [(i, float(i)) for i in range(1, 13)]
