@@ -272,7 +272,7 @@ def test_a_broken_plugin_is_answered_with(broken: str, base: Install, tmp_path: 
 def test_a_module_of_another_name_than_its_distribution() -> None:
     from aiga.plugin_classes import install_command
 
-    assert install_command("Box2D.b2", "aiga") == 'pip install "gymnasium[box2d]>=1.2"'
+    assert install_command("Box2D.b2", "aiga") == 'pip install "box2d>=2.3.10"'
     assert install_command("cv2", "") == "pip install opencv-python"
 
 

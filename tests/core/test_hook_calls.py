@@ -171,7 +171,7 @@ def test_a_niche_that_leaves_as_it_is_first_solved_is_confirmed_before(tmp_path:
         ]
         assert columns["retired"]["env"] == [founder]
         assert columns["retired"]["replaced"] == [replaced]
-        row = columns["solved"]["env"].index(founder)  # type: ignore[attr-defined]
+        row = columns["solved"]["env"].index(founder)
         assert columns["solved"]["niche"][row] == columns["retired"]["niche"][0]
         assert (columns["solved"]["purpose"][row], columns["solved"]["at_birth"][row]) == ("confirm", False)
         assert columns["solved"]["at_birth"] == [False, False, *([True] if replaced else [])]
