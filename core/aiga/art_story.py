@@ -124,8 +124,7 @@ def scored(story: Story, niches: Niches) -> Story:
 
 
 def _rows(journal: Journal, type: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = journal.frame(type).to_dict("records")
-    return rows
+    return [{str(name): value for name, value in row.items()} for row in journal.frame(type).to_dict("records")]
 
 
 def _arrivals(accepted: Iterable[dict[str, Any]], home: Mapping[int, int]) -> dict[int, list[tuple[int, int]]]:

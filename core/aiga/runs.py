@@ -99,7 +99,7 @@ class Run:
             admitted, solved, retired = (journal.frame(type) for type in ("admitted", "solved", "retired"))
         frame = admitted.drop(columns=["id", "type"], errors="ignore")
         for name, events in (("solved", solved), ("retired", retired)):
-            first = events.groupby("env")["iteration"].min() if len(events) else {}
+            first: dict[Any, int] = events.groupby("env")["iteration"].min().to_dict() if len(events) else {}
             frame[name] = frame["env"].map(first) if len(frame) else []
         return frame.set_index("env") if len(frame) else frame
 
