@@ -79,13 +79,20 @@ class Complaints:
             self._problems.append((True, 0, text))
 
     @contextmanager
-    def collecting(self) -> Iterator[None]:
-        """Notes what is complained of within, and goes on after it; only a failure that is no mistake, and first, is raised."""
+    def collecting(self, place: Place | None = None) -> Iterator[None]:
+        """Notes what is complained of within, and goes on after it; only a failure that is no mistake, and first, is raised.
+
+        Args:
+            place: what the complaints concern; without it they name their own place.
+        """
         try:
             yield
         except InputError as error:
             for problem in error.problems:
-                self.add_text(problem)
+                if place is None:
+                    self.add_text(problem)
+                else:
+                    self.add(place, problem)
         except Exception as error:
             # After a mistake, more than it may fail: the mistake is what to mend.
             if not self._problems:

@@ -126,8 +126,7 @@ class Engine:
 
     def found(self) -> None:
         """Settles the first niches, commits them as iteration 0 and saves the first checkpoint."""
-        population = self.config.population
-        found(self.w, population.networks, population.niches, population.initial_agent, self.device, self.rules.episodes)
+        found(self.w, self.config.population, self.config.base, self.device, self.rules.episodes)
         self._commit(time.perf_counter())
         self.save()
 
@@ -374,7 +373,7 @@ def choose_device(wanted: str, parallelism: str) -> str:
         index = int(wanted.partition(":")[2] or 0)
         if not torch.cuda.is_available() or index >= torch.cuda.device_count():
             there = f"there is no {wanted!r} on this machine ({torch.cuda.device_count()} CUDA devices)"
-            raise InputError(f'[run] device: {there}. Write "auto" or "cpu"')
+            raise InputError(f'{there}. Write "auto" or "cpu".')
     return wanted
 
 

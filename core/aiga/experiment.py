@@ -15,7 +15,7 @@ from aiga.complaints import Complaints
 from aiga.config import Config, ConfigError
 from aiga.engine import Engine, Watcher, choose_device, machine
 from aiga.errors import InputError
-from aiga.founding import check_initial_agent, check_redraw
+from aiga.founding import agent_file, check_initial_agent, check_redraw
 from aiga.host import Host
 from aiga.meter import Meter
 from aiga.registry import Components
@@ -26,6 +26,8 @@ from aiga.stop import Stop
 if TYPE_CHECKING:
     from aiga.engine import Progress
     from aiga.hooks import Plugin
+
+AGENT = "initial_agent.safetensors"  # in a run's folder, where the run starts from an agent of the user's
 
 __all__ = ["Assembled", "Run", "assemble", "open", "prepare", "resume", "run"]
 
@@ -97,15 +99,15 @@ def _assemble(config: Config, complaints: Complaints, new: bool = False) -> Asse
     components, population = found.components, config.population
     domain = components.all("domain").get(population.domain)
     if domain is not None:
-        with complaints.collecting():
+        with complaints.collecting(("population", "redraw")):
             check_redraw(components, population)
     if new and domain is not None and set(population.networks) <= set(components.names("network")):
-        with complaints.collecting():
-            check_initial_agent(components, population)
+        with complaints.collecting(("population", "initial_agent")):
+            check_initial_agent(components, population, config.base)
     with complaints.collecting():
         Host(found.plugins, Meter())  # complains of hooks that there are not
     device = ""
-    with complaints.collecting():
+    with complaints.collecting(("run", "device")):
         device = choose_device(config.run.device, getattr(domain, "parallelism", ""))
     complaints.check()
     executor = components.get("executor", config.run.executor)
@@ -140,13 +142,8 @@ def run(
         AigaError: if the run fails; what was saved stays readable.
     """
     given, made = prepare(config, overrides)
-    files = {source.name: f"plugins/{source.name}.py" for source in made.sources if source.path is not None}
-    written: dict[str, str | bytes] = {
-        "run.toml": discovery.resolve(given, made.sources, made.plugins, files).to_toml(),
-        "plugins.lock": made.lock,
-    }
-    written |= {files[source.name]: source.path.read_bytes() for source in made.sources if source.path is not None}
-    folder = RunDirectory.create(Path(runs), free_name(Path(runs), given.population.domain) if name is None else name, written)
+    name = free_name(Path(runs), given.population.domain) if name is None else name
+    folder = RunDirectory.create(Path(runs), name, files(given, made))
     with folder.lock():
         engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
         stop = _stop(made.config)
@@ -155,6 +152,19 @@ def run(
             engine.found()
             engine.loop(stop)
     return Run(folder)
+
+
+def files(given: Config, made: Assembled) -> dict[str, str | bytes]:
+    """What a new run's folder holds, by relative path: all that it needs to be founded again, wherever it is moved to."""
+    paths = {source.name: f"plugins/{source.name}.py" for source in made.sources if source.path is not None}
+    held: dict[str, str | bytes] = {paths[s.name]: s.path.read_bytes() for s in made.sources if s.path is not None}
+    resolved = discovery.resolve(given, made.sources, made.plugins, paths)
+    initial, domain = given.population.initial_agent, made.components.get("domain", given.population.domain)
+    if initial is not None and initial not in getattr(domain, "agents", {}):
+        held[AGENT] = agent_file(initial, domain, given.base).read_bytes()
+        population = resolved.population.model_copy(update={"initial_agent": AGENT})
+        resolved = resolved.model_copy(update={"population": population})
+    return {"run.toml": resolved.to_toml(), "plugins.lock": made.lock, **held}
 
 
 def resume(

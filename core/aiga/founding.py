@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load
 
 from aiga.changes import settle
-from aiga.components import Layout
+from aiga.components import Domain, Layout
 from aiga.config import PopulationTable
 from aiga.data import Batch, Kind, Leaves, Pairs, Population
 from aiga.errors import InputError
@@ -23,42 +23,47 @@ from aiga.streams import Stream, derive
 T = TypeVar("T")
 
 
-def found(w: Workspace, networks: Sequence[str], niches: int, initial_agent: str | None, device: str, episodes: int) -> None:
+def found(w: Workspace, population: PopulationTable, base: Path, device: str, episodes: int) -> None:
     """Settles the first niches and scores them; networks take turns, and each gets at least one.
 
     Args:
         w: an empty workspace, at iteration 0.
-        networks: names of network components.
-        niches: how many environments to start from.
-        initial_agent: a safetensors file, or the name of an agent that ships with the domain; None starts from noise.
+        population: what to found, and from which agent.
+        base: the folder that the path of an initial agent starts from.
         device: where the agents' leaves live.
         episodes: of the founders' scores.
 
     Raises:
-        InputError: if ``initial_agent`` is not there or does not fit a network.
+        InputError: if the initial agent is not there or does not fit a network.
     """
+    networks, initial = population.networks, population.initial_agent
     rng = Stream(derive(w.seed, "founding"))
-    count = max(niches, len(networks))
+    count = max(population.niches, len(networks))
     envs = guarded(w, "domain", w.domain_name, "initial", lambda: w.domain.initial(rng.child("environments"), count))
     agents = Population(
         tuple(
-            newborns(w, name, rng, torch.arange(start, count, len(networks)), initial_agent, device)
+            newborns(w, name, rng, torch.arange(start, count, len(networks)), initial, base).to(device)
             for start, name in enumerate(networks)
         )
     )
     order = torch.cat([torch.arange(start, count, len(networks)) for start in range(len(networks))])
-    population = Population((envs.with_ids(w.new_ids(count)),))
-    pairs = Pairs.of(population, agents, torch.arange(count), torch.argsort(order), "initial")
+    settled = Population((envs.with_ids(w.new_ids(count)),))
+    pairs = Pairs.of(settled, agents, torch.arange(count), torch.argsort(order), "initial")
     emit(w, "born", lineage(pairs, ["core"] * count))
     score = w.lab("core").evaluate(pairs, episodes=episodes, purpose="score").fitness.cpu()
-    settle(w, pairs, population.ids, score)
+    settle(w, pairs, settled.ids, score)
     admitted = {"niche": w.niches.key.tolist(), "agent": w.niches.agent_ids.tolist(), "score": score.tolist()}
     columns = {**lineage(pairs, ["core"] * count), **admitted, "episodes": [episodes] * count}
     emit(w, "admitted", {**columns, "purpose": ["score"] * count})
 
 
-def check_initial_agent(components: Components, population: PopulationTable) -> None:
+def check_initial_agent(components: Components, population: PopulationTable, base: Path) -> None:
     """Whether ``[population] initial_agent`` is there and fits every network, before anything of a run is written.
+
+    Args:
+        components: of the run.
+        population: names the agent, the domain and the networks.
+        base: the folder that the agent's path starts from.
 
     Raises:
         InputError: if not.
@@ -69,7 +74,21 @@ def check_initial_agent(components: Components, population: PopulationTable) -> 
     for name in population.networks:
         network = components.get("network", name)
         layout = network.build(network.structure, domain.inputs, domain.outputs)
-        read_agent(population.initial_agent, getattr(domain, "agents", {}), layout, name)
+        read_agent(agent_file(population.initial_agent, domain, base), layout, name)
+
+
+def agent_file(source: str, domain: Domain, base: Path) -> Path:
+    """The file of an agent that ships with ``domain`` under this name, else of this path from ``base``.
+
+    Raises:
+        InputError: if there is no such file.
+    """
+    shipped: Mapping[str, Path] = getattr(domain, "agents", {})
+    path = shipped.get(source, base / source)
+    if path.is_file():
+        return path
+    names = f"; agents that ship with the domain: {', '.join(sorted(shipped))}" if shipped else ""
+    raise InputError(f"there is no file {str(path)!r}{names}. Give a .safetensors file, or leave it out to start from noise.")
 
 
 def check_redraw(components: Components, population: PopulationTable) -> None:
@@ -82,22 +101,22 @@ def check_redraw(components: Components, population: PopulationTable) -> None:
         domain = components.get("domain", population.domain)
         if "seed" not in domain.initial(Stream(0), 1).leaves:
             what = f"environments of {population.domain!r} have no seed to draw anew"
-            raise InputError(f"[population] redraw: {what}. Leave it out, or name another domain")
+            raise InputError(f"{what}. Leave it out, or name another domain.")
 
 
-def newborns(w: Workspace, name: str, rng: Stream, rows: torch.Tensor, initial_agent: str | None, device: str) -> Batch:
-    """Agents of one network for these founding niches."""
+def newborns(w: Workspace, name: str, rng: Stream, rows: torch.Tensor, initial: str | None, base: Path) -> Batch:
+    """Agents of one network for these founding niches, on the host."""
     network = w.registry.get("network", name)
     built: Callable[[], Layout] = partial(network.build, network.structure, w.domain.inputs, w.domain.outputs)
     layout = guarded(w, "network", name, "build", built)
     kind = Kind(name, dict(network.structure))
-    if initial_agent is None:
+    if initial is None:
         drawn: Callable[[], Leaves] = partial(network.init, rng.child("agents", name).rows(rows), layout, len(rows))
         leaves = guarded(w, "network", name, "init", drawn)
     else:
-        one = read_agent(initial_agent, getattr(w.domain, "agents", {}), layout, name)
+        one = read_agent(agent_file(initial, w.domain, base), layout, name)
         leaves = {leaf: value.expand(len(rows), *value.shape[1:]).clone() for leaf, value in one.items()}
-    return Batch.of(kind, leaves).to(device)
+    return Batch.of(kind, leaves)
 
 
 def guarded(w: Workspace, kind: str, name: str, method: str, call: Callable[[], T]) -> T:
@@ -107,24 +126,22 @@ def guarded(w: Workspace, kind: str, name: str, method: str, call: Callable[[], 
     return answer
 
 
-def read_agent(source: str, shipped: Mapping[str, Path], layout: Layout, network: str) -> Leaves:
-    """One agent's leaves, ``[1, ...]``, from a file or from what ships with the domain.
+def read_agent(path: Path, layout: Layout, network: str) -> Leaves:
+    """One agent's leaves, ``[1, ...]``, from a safetensors file.
 
     Raises:
-        InputError: if there is no such agent, the file cannot be read or its leaves are not the network's.
+        InputError: if the file cannot be read or its leaves are not the network's.
     """
-    where = "[population] initial_agent"
-    path = shipped.get(source, Path(source))
-    if not path.is_file():
-        names = f"; agents that ship with the domain: {', '.join(sorted(shipped))}" if shipped else ""
-        raise InputError(
-            f"{where}: there is no file {source!r}{names}. Give a .safetensors file, or leave it out to start from noise"
-        )
     try:
         leaves = load(path.read_bytes())
     except Exception as error:
-        raise InputError(f"{where}: {path} is not a safetensors file ({error})") from error
+        raise InputError(
+            f"{path} is not a safetensors file ({error}). Give one, or leave it out to start from noise."
+        ) from error
     wanted, found = {n: tuple(s) for n, s in layout.items()}, {n: tuple(leaf.shape) for n, leaf in leaves.items()}
     if wanted != found:
-        raise InputError(f"{where}: {path} does not fit network {network!r}: it holds {found}, the network wants {wanted}")
+        raise InputError(
+            f"{path} does not fit network {network!r}: it holds {found}, the network wants {wanted}. "
+            "Give an agent of this network, or leave it out to start from noise."
+        )
     return {name: leaf[None] for name, leaf in leaves.items()}

@@ -144,7 +144,19 @@ def test_a_setting_that_means_nothing_is_refused(folder: Path) -> None:
 
 
 def test_an_initial_agent_that_is_not_there_is_refused(folder: Path) -> None:
-    assert "[population] initial_agent: there is no file 'x'" in refused("run", "--set", "population.initial_agent=x")
+    asked = "population.initial_agent=x"
+    assert refused("run", "--set", asked).startswith(f"--set {asked}: there is no file 'x'")
+
+
+def test_what_only_the_machine_can_tell_is_wrong_is_told_with_its_line_too(folder: Path) -> None:
+    lines = TEXT.replace("[run]\n", '[run]\ndevice = "cuda:77"\n').replace(
+        "[population]\n", '[population]\ninitial_agent = "x"\n'
+    )
+    device, agent = (lines.splitlines().index(line) + 1 for line in ('device = "cuda:77"', 'initial_agent = "x"'))
+    assert [line.partition(": there is no ")[0] for line in told(folder, lines)] == [
+        f"{device}: [run] device",
+        f"{agent}: [population] initial_agent",
+    ]
 
 
 def test_a_device_that_is_not_there_is_refused(folder: Path) -> None:
@@ -325,9 +337,9 @@ def test_what_is_checked_last_is_told_with_the_first_mistake(folder: Path) -> No
     settings = ("run.sead=3", "run.device=cuda:77", "population.initial_agent=x")
     error = refused("run", *(word for setting in settings for word in ("--set", setting)))
     assert sorted(line.split(": ")[0] for line in error.splitlines()) == [
+        "--set population.initial_agent=x",
+        "--set run.device=cuda:77",
         "--set run.sead=3",
-        "[population] initial_agent",
-        "[run] device",
     ]
 
 
