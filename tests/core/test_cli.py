@@ -236,7 +236,9 @@ def test_status_says_whether_a_process_holds_the_run(runs: Path) -> None:
         assert f"running in process {os.getpid()}" in aiga("status", "toy", "--runs", str(runs))[1]
     held = status(runs)
     assert (held["live"], held["process"]) == (False, None)
-    assert f"aiga resume toy --runs {runs}" in aiga("status", "toy", "--runs", str(runs))[1]
+    # Its eight iterations are done: resumed as it is, it would stop at once.
+    assert held["resume"] == f"aiga resume toy --runs {runs} --set run.stop.iterations=16"
+    assert "--set run.stop.iterations=16" in " ".join(aiga("status", "toy", "--runs", str(runs))[1].split())
 
 
 def test_status_watched_as_json_tells_anew_until_ctrl_c(runs: Path) -> None:

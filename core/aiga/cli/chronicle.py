@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from aiga.config import Stop
 from aiga.journal import Journal
 
 
@@ -96,6 +97,12 @@ class Chronicle:
         niche = self.niches.get(row["niche"])
         if niche is not None:
             niche.agent, niche.score, niche.solved = row["agent"], row["score"], niche.solved or solved
+
+    def further(self, stop: Stop) -> list[str]:
+        """What ``resume`` needs beyond a name where a limit on the whole run is reached."""
+        done = {"iterations": self.iteration, "evaluations": int(self.summary.get("episodes", 0))}
+        reached = [name for name in done if (limit := getattr(stop, name)) is not None and done[name] >= limit]
+        return [word for name in reached for word in ("--set", f"run.stop.{name}={2 * done[name]}")]
 
     @property
     def transfers(self) -> str:

@@ -130,12 +130,4 @@ def _closing(finished: Run, pictures: Sequence[Path]) -> Iterator[str]:
     if chronicle.niches:
         newest = max(niche.env for niche in chronicle.niches.values())
         yield f"replay:       {command('replay', finished.path, str(newest), '--out', f'environment-{newest}.gif')}"
-    yield f"go on:        {command('resume', finished.path, *_further(finished, chronicle))}"
-
-
-def _further(finished: Run, chronicle: Chronicle) -> list[str]:
-    """What ``resume`` needs beyond a name where a limit on the whole run is reached."""
-    stop = finished.config.run.stop
-    done = {"iterations": chronicle.iteration, "evaluations": int(chronicle.summary.get("episodes", 0))}
-    reached = [name for name in done if (limit := getattr(stop, name)) is not None and done[name] >= limit]
-    return [word for name in reached for word in ("--set", f"run.stop.{name}={2 * done[name]}")]
+    yield f"go on:        {command('resume', finished.path, *chronicle.further(finished.config.run.stop))}"

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from aiga import config as configs
 from aiga.cli.chronicle import Chronicle
 from aiga.cli.places import command
 from aiga.cli.screen import console
 from aiga.errors import InputError
 from aiga.journal import Journal
-from aiga.rundir import RunDirectory
+from aiga.rundir import CONFIG, RunDirectory
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -32,6 +33,7 @@ class Watched:
     def __init__(self, path: Path) -> None:
         self._folder = RunDirectory.open(path)
         self._chronicle = Chronicle()
+        self._stop = configs.load(path / CONFIG).run.stop
         self._saved: tuple[str, dict[str, Any]] = ("", {})
 
     def look(self) -> dict[str, Any]:
@@ -57,6 +59,7 @@ class Watched:
             "path": str(folder.path),
             "live": holder is not None,
             "process": None if holder is None else asdict(holder),
+            "resume": command("resume", folder.path, *chronicle.further(self._stop)),
             "stopped": ended.get("stop") if holder is None else None,
             "failure": ended.get("failure") if holder is None else None,
             "iteration": chronicle.iteration,
@@ -210,7 +213,7 @@ def _figures(status: Mapping[str, Any]) -> list[tuple[str, str]]:
         state = f"running in process {process['pid']} on {process['host']}" if process["pid"] else "running"
     else:
         why = status["stopped"] or (f"failed: {status['failure']}" if status["failure"] else "killed before it could save")
-        state = f"not running ({why}); go on: {command('resume', path)}"
+        state = f"not running ({why}); go on: {status['resume']}"
     won = (
         f", {transfers['still_winning']:,} of {transfers['audited']:,} still win on fresh seeds" if transfers["audited"] else ""
     )
