@@ -13,6 +13,7 @@ from aiga_es.evolution import Columns, Evolution
 from aiga_es.ranks import centred_ranks
 
 _NUMBERS = 2**20  # normal numbers held at a time; the gradient's bits do not depend on it
+_GROUP = 64  # pairs added in one tree; they do depend on it
 
 
 class EsOptions(aiga.Options):
@@ -108,14 +109,25 @@ class Es(aiga.Plugin):
 def gradient(draws: Draws, ranks: Tensor, sigma: Tensor, size: int) -> Tensor:
     """``[B, D]`` float64: mean over pairs of rank difference times noise, over ``sigma`` ``[B]``; ``ranks`` is ``[B, 2 K]``.
 
-    The pairs are added one by one in their order, in double precision, so that neither memory nor company changes a bit.
+    Pairs are added in double precision in a fixed tree, groups of them one after another: neither memory nor company changes a
+    bit, which a matrix product would not promise.
     """
     weight = ranks[:, 0::2] - ranks[:, 1::2]
     rows, pairs = weight.shape
     out = torch.zeros(rows, size, dtype=torch.float64, device=ranks.device)
-    block = max(1, _NUMBERS // (rows * size))
-    for start in range(0, pairs, block):
-        noise = draws.normal(start, min(start + block, pairs), size, ranks.device)
-        for pair in range(noise.shape[1]):
-            out += weight[:, start + pair, None] * noise[:, pair]
+    some = max(1, _NUMBERS // (_GROUP * size))
+    for first in range(0, rows, some):
+        part = draws.take(slice(first, first + some))
+        for start in range(0, pairs, _GROUP):
+            noise = part.normal(start, min(start + _GROUP, pairs), size, ranks.device)
+            out[first : first + some] += tree_sum(weight[first : first + some, start : start + _GROUP, None] * noise)
     return out / (pairs * sigma[:, None])
+
+
+def tree_sum(terms: Tensor) -> Tensor:
+    """``[B, D]``: the sum of ``[B, K, D]`` over ``K``, halves onto halves: the order of additions hangs on ``K`` alone."""
+    while (count := terms.shape[1]) > 1:
+        half = count // 2
+        folded = terms[:, :half] + terms[:, half : 2 * half]
+        terms = torch.cat([folded, terms[:, 2 * half :]], dim=1)
+    return terms[:, 0]
