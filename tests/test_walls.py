@@ -20,7 +20,7 @@ LAYERS = [
     "answers codec meter host complaints config plugin_classes registry wanted discovery",
     "durable database views journal checkpoint stones rundir",
     "archive lab changes loop founding keep",
-    "stop engine runs experiment",
+    "stop machine engine runs experiment",
     "viewing replay art art_annecs art_layout art_phylogeny art_pictures art_story art_style cli testing",
     "__main__",
 ]

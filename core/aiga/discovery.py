@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from aiga.complaints import Complaints, closest, did_you_mean, explain
 from aiga.config import Config, PluginTable
+from aiga.errors import RAISED
 from aiga.plugin_classes import PluginFault, PluginSource, check_class, import_class
 from aiga.registry import Components, Entry, register
 from aiga.toml_lines import Place
@@ -267,7 +268,7 @@ def _make(source: PluginSource, found: type[Plugin], complaints: Complaints, par
     try:
         return found(options)
     # The constructor is the plugin's own: it may raise anything, and the message must name the plugin.
-    except Exception as error:
+    except RAISED as error:
         if partial:
             return None
         what = f"raised {type(error).__name__} when it was made: {error}. Mend that, or disable the plugin."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -10,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
-
-import torch
 
 from aiga import checkpoint, codec
 from aiga.answers import check_metrics
@@ -31,6 +28,8 @@ from aiga.registry import Components
 from aiga.rundir import RunDirectory
 from aiga.stones import Stones
 from aiga.stop import Stop
+
+_NEVER = -1  # the founding is saved as iteration 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Engine:
     components: Components
     watcher: Watcher
     device: str = "cpu"
-    _saved_at: int = -1
+    _saved_at: int = _NEVER
     _steps: int = 0
     _begun: float = field(default_factory=time.monotonic)
     _last_checkpoint: float = field(default_factory=time.monotonic)
@@ -124,14 +123,37 @@ class Engine:
         finally:
             self.close()
 
-    def found(self) -> None:
-        """Settles the first niches, commits them as iteration 0 and saves the first checkpoint."""
-        found(self.w, self.config.population, self.config.base, self.device, self.rules.episodes)
+    def found(self, stop: Stop | None = None) -> None:
+        """Settles the first niches, commits them as iteration 0 and saves the first checkpoint.
+
+        Where ``stop`` gives it up nothing is settled: :meth:`loop` then ends at once, and a resume founds anew.
+        """
+        try:
+            with self._heeding(stop):
+                found(self.w, self.config.population, self.config.base, self.device, self.rules.episodes)
+        except Abandoned:
+            self.stones.discard()
+            self.watcher.message("the founding is given up: its time was up; a resume begins with it")
+            self.journal.operation("abandoned", {}, 0)
+            return
         self._commit(time.perf_counter())
         self.save()
 
-    def restore(self) -> int:
+    @contextmanager
+    def _heeding(self, stop: Stop | None) -> Iterator[None]:
+        """Lets ``stop`` leave its body at any moment, and the executor know when."""
+        if stop is None:
+            yield
+            return
+        if hasattr(self.w.executor, "interrupted"):
+            self.w.executor.interrupted = lambda: stop.abandoned
+        with stop.abandonable():
+            yield
+
+    def restore(self, stop: Stop | None = None) -> int:
         """Goes back to the newest checkpoint that verifies, and drops what lies past it. Returns its iteration.
+
+        Where the founding was not saved yet it founds again, which ``stop`` may give up.
 
         Raises:
             InputError: if no checkpoint verifies.
@@ -156,24 +178,24 @@ class Engine:
             # Killed before the founding was saved: nothing is lost by founding again.
             self.journal.truncate(-1)
             self.stones.truncate(-1)
-            self.found()
+            self.found(stop)
             return self.w.iteration
         checkpoint.truncate(self.folder.checkpoints, newest.iteration)
         self.journal.truncate(newest.iteration)
         self.stones.truncate(newest.iteration)
+        for complaint in self.stones.losses():
+            self.watcher.message(complaint)
+            self.journal.operation("complaint", {"text": complaint})
         self._load(newest.tree)
         self._saved_at = newest.iteration
         return newest.iteration
 
     def loop(self, stop: Stop) -> str:
         """Iterates until ``stop`` says so, saves, and returns why it stopped."""
-        executor = self.w.executor
-        if hasattr(executor, "interrupted"):
-            executor.interrupted = lambda: stop.abandoned
         while (reason := stop.due(self.w.iteration, self.meter.total("episodes"))) is None:
             begun, start = time.perf_counter(), self.tree()
             try:
-                with stop.abandonable():
+                with self._heeding(stop):
                     metrics = self._advance()
             except Abandoned:
                 self._abandon(start)
@@ -181,7 +203,7 @@ class Engine:
             self._commit(begun, metrics)
             if self._checkpoint_due():
                 self.save()
-        if self._saved_at != self.w.iteration:
+        if self._saved_at not in (_NEVER, self.w.iteration):
             self.save()
         self.journal.operation("stop", {"reason": reason}, self.w.iteration)
         return reason
@@ -359,29 +381,3 @@ def _to(niches: Niches, device: str) -> Niches:
     agents = niches.agents.to(device)
     state = {kind: {name: leaf.to(device) for name, leaf in leaves.items()} for kind, leaves in niches.state.items()}
     return replace(niches, agents=agents, state=state)
-
-
-def choose_device(wanted: str, parallelism: str) -> str:
-    """The device of agents' parameters: what was asked for, or where the domain can use it.
-
-    Raises:
-        InputError: if a CUDA device is asked for that is not there.
-    """
-    if wanted == "auto":
-        return "cuda" if parallelism == "device" and torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda"):
-        index = int(wanted.partition(":")[2] or 0)
-        if not torch.cuda.is_available() or index >= torch.cuda.device_count():
-            there = f"there is no {wanted!r} on this machine ({torch.cuda.device_count()} CUDA devices)"
-            raise InputError(f'{there}. Write "auto" or "cpu".')
-    return wanted
-
-
-def machine() -> dict[str, str]:
-    """What a run's operations stream keeps about where it ran."""
-    return {
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }

@@ -29,3 +29,7 @@ class StorageError(AigaError):
 
 class Abandoned(BaseException):
     """The iteration was given up on request, its start is kept. No plugin's ``except Exception`` shall stop it."""
+
+
+# What a plugin may raise to end the process, or a coroutine, without meaning to end the run. KeyboardInterrupt is a person's.
+RAISED = (Exception, SystemExit, GeneratorExit)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiga import config as configs
 from aiga import discovery
-from aiga.complaints import Complaints
+from aiga.complaints import Complaints, show
 from aiga.config import Config, ConfigError
-from aiga.engine import Engine, Watcher, choose_device, machine
+from aiga.engine import Engine, Watcher
 from aiga.errors import InputError
 from aiga.founding import agent_file, check_initial_agent, check_redraw
 from aiga.host import Host
+from aiga.machine import choose_device, machine
 from aiga.meter import Meter
 from aiga.registry import Components
 from aiga.rundir import RunDirectory
@@ -148,8 +149,8 @@ def run(
         engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
         stop = _stop(made.config)
         with stop.listening(), engine.running():
-            engine.journal.operation("start", {**machine(), "device": made.device})
-            engine.found()
+            engine.journal.operation("start", {**machine(), "device": made.device, "search": _search(made.config)})
+            engine.found(stop)
             engine.loop(stop)
     return Run(folder)
 
@@ -189,11 +190,12 @@ def resume(
     with folder.lock():
         config = configs.load(folder.path / "run.toml", overrides)
         _only_run(config)
+        _same_search(folder, config)
         made = assemble(config)
         engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
         stop = _stop(config, minutes)
         with stop.listening(), engine.running():
-            changes = {"from": engine.restore(), "overrides": list(overrides), "device": made.device}
+            changes = {"from": engine.restore(stop), "overrides": list(overrides), "device": made.device}
             engine.watcher.message(f"goes on after iteration {changes['from']}")
             for change in plugin_changes(folder.path / "plugins.lock", made):
                 engine.watcher.message(change)
@@ -249,6 +251,42 @@ def _only_run(config: Config) -> None:
             )
     if problems:
         raise InputError(*problems)
+
+
+def _search(config: Config) -> dict[str, Any]:
+    """What of a configuration results hang on, by dotted place, as JSON holds it."""
+    data = json.loads(json.dumps(config.to_dict()))
+    found = {f"run.{name}": value for name, value in data["run"].items() if name in _FIXED}
+    # Once founded, a run is done with the agent it started from; and it has a copy of its own, under another name.
+    tables = {name: table for name, table in data["population"].items() if name != "initial_agent"}
+    found |= {f"population.{name}": value for name, value in tables.items()}
+    found |= {f"slots.{name}": value for name, value in data["slots"].items()}
+    for name, table in data["plugins"].items():
+        found |= {f"plugins.{name}.options.{option}": value for option, value in table["options"].items()}
+    return found
+
+
+def _same_search(folder: RunDirectory, config: Config) -> None:
+    """Whether ``run.toml`` still asks for the search that was started; one run must not be two searches.
+
+    Raises:
+        InputError: naming every value that is another one.
+    """
+    starts = Run(folder).operations("start")
+    held = starts["search"].iloc[0] if "search" in starts and len(starts) else None
+    if not isinstance(held, dict):
+        return
+    now, complaints = _search(config), Complaints(config.source)
+    for dotted in sorted({*held, *now}):
+        before, after = held.get(dotted), now.get(dotted)
+        place = tuple(dotted.split(".", 3 if dotted.startswith("plugins.") else 1))
+        # Plugins that came or went are told of as such.
+        if before != after and (place[0] != "plugins" or place[1] in config.plugins):
+            was = "no such value" if before is None else show(before)
+            complaints.add(
+                place, f"found {show(after)}, but the run was started with {was}. Write it back, or start a new run."
+            )
+    complaints.check()
 
 
 def _config(config: Path | str | Mapping[str, Any] | Config, overrides: Sequence[str]) -> Config:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from safetensors.torch import load
 
+from aiga.answers import Check, check_batch, check_layout, check_leaves, something
 from aiga.changes import settle
 from aiga.components import Domain, Layout
 from aiga.config import PopulationTable
@@ -39,7 +40,9 @@ def found(w: Workspace, population: PopulationTable, base: Path, device: str, ep
     networks, initial = population.networks, population.initial_agent
     rng = Stream(derive(w.seed, "founding"))
     count = max(population.niches, len(networks))
-    envs = guarded(w, "domain", w.domain_name, "initial", lambda: w.domain.initial(rng.child("environments"), count))
+    envs = guarded(
+        w, "domain", w.domain_name, "initial", lambda: w.domain.initial(rng.child("environments"), count), check_batch
+    )
     agents = Population(
         tuple(
             newborns(w, name, rng, torch.arange(start, count, len(networks)), initial, base).to(device)
@@ -108,20 +111,20 @@ def newborns(w: Workspace, name: str, rng: Stream, rows: torch.Tensor, initial: 
     """Agents of one network for these founding niches, on the host."""
     network = w.registry.get("network", name)
     built: Callable[[], Layout] = partial(network.build, network.structure, w.domain.inputs, w.domain.outputs)
-    layout = guarded(w, "network", name, "build", built)
+    layout = guarded(w, "network", name, "build", built, check_layout)
     kind = Kind(name, dict(network.structure))
     if initial is None:
         drawn: Callable[[], Leaves] = partial(network.init, rng.child("agents", name).rows(rows), layout, len(rows))
-        leaves = guarded(w, "network", name, "init", drawn)
+        leaves = guarded(w, "network", name, "init", drawn, check_leaves(layout, len(rows)))
     else:
         one = read_agent(agent_file(initial, w.domain, base), layout, name)
         leaves = {leaf: value.expand(len(rows), *value.shape[1:]).clone() for leaf, value in one.items()}
     return Batch.of(kind, leaves)
 
 
-def guarded(w: Workspace, kind: str, name: str, method: str, call: Callable[[], T]) -> T:
-    """What a component answers; what it raises carries its plugin's name."""
-    answer = w.host.guard(w.registry.owner(kind, name), method, call)
+def guarded(w: Workspace, kind: str, name: str, method: str, call: Callable[[], T], check: Check) -> T:
+    """What a component answers, checked; a fault carries its plugin's name."""
+    answer = w.host.guard(w.registry.owner(kind, name), method, lambda: something(call()), check)
     assert answer is not None, "the plugin of a domain or network cannot be disabled"
     return answer
 
@@ -144,4 +147,8 @@ def read_agent(path: Path, layout: Layout, network: str) -> Leaves:
             f"{path} does not fit network {network!r}: it holds {found}, the network wants {wanted}. "
             "Give an agent of this network, or leave it out to start from noise."
         )
-    return {name: leaf[None] for name, leaf in leaves.items()}
+    odd = [name for name, leaf in leaves.items() if not leaf.is_floating_point() or not bool(leaf.isfinite().all())]
+    if odd:
+        what = f"{path} holds leaves that are no finite floating-point numbers: {', '.join(odd)}"
+        raise InputError(f"{what}. Give another agent, or leave it out to start from noise.")
+    return {name: leaf[None].float() for name, leaf in leaves.items()}

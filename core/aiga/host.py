@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from aiga.answers import Check, anything
-from aiga.errors import Abandoned, AigaError, InputError, PluginError
+from aiga.errors import RAISED, Abandoned, InputError, PluginError, StorageError
 from aiga.hooks import PREFIX, Plugin
 from aiga.meter import Meter
 
@@ -156,9 +156,9 @@ class Host:
                 if answer is not None:
                     check(answer)
                 return answer
-            except (Abandoned, AigaError):
-                raise
-            except Exception as error:
+            except (Abandoned, PluginError, StorageError):
+                raise  # of the core, which said all there is to say; whatever else comes out of here is the plugin's own
+            except RAISED as error:
                 disable = self.on_error.get(plugin) == "disable" and plugin not in self.owners
                 self.failures.append(Failure(plugin, hook, self.iteration, error, disable))
                 if disable:

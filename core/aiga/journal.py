@@ -192,7 +192,7 @@ class Journal:
         Null becomes NaN in numeric columns and None in others; infinities are numbers again.
         """
         found = (row[:4] for row in self._pages(0)) if type is None else self._of_type(type)
-        rows = [{"id": r, "iteration": iteration, "type": kind, **json.loads(data)} for r, iteration, kind, data in found]
+        rows = [{"id": r, "iteration": iteration, "type": kind, **self._data(data)} for r, iteration, kind, data in found]
         return table(rows, ("id", "iteration", "type"))
 
     def operations(self, type: str | None = None) -> pd.DataFrame:
@@ -200,7 +200,7 @@ class Journal:
         where, arguments = ("WHERE type = ?", (type,)) if type is not None else ("", ())
         with self._guarded("reading it"):
             found = self._db.execute(f"SELECT id, iteration, time, type, data FROM operations {where} ORDER BY id", arguments)
-            rows = [dict(zip(("id", "iteration", "time", "type"), r[:4], strict=True)) | json.loads(r[4]) for r in found]
+            rows = [dict(zip(("id", "iteration", "time", "type"), r[:4], strict=True)) | self._data(r[4]) for r in found]
         return table(rows, ("id", "iteration", "time", "type"))
 
     def counts(self) -> dict[str, int]:
@@ -211,7 +211,7 @@ class Journal:
         """The data of the latest row of a type, with its ``id`` and ``iteration``; None where there is none."""
         query = "SELECT id, iteration, data FROM search WHERE type = ? ORDER BY iteration DESC, id DESC LIMIT 1"
         found = self._select(query, (type,))
-        return {"id": found[0][0], "iteration": found[0][1], **json.loads(found[0][2])} if found else None
+        return {"id": found[0][0], "iteration": found[0][1], **self._data(found[0][2])} if found else None
 
     def about(self, key: str, id: int, types: Sequence[str]) -> list[dict[str, Any]]:
         """The rows of these types whose ``key`` is ``id``, in order: their data with ``id``, ``iteration`` and ``type``."""
@@ -219,7 +219,7 @@ class Journal:
         query = f"""SELECT id, iteration, type, data FROM search
                     WHERE type IN ({marks}) AND json_extract(data, '$.' || ?) = ? ORDER BY id"""
         found = self._select(query, (*types, key, id))
-        return [{"id": row[0], "iteration": row[1], "type": row[2], **json.loads(row[3])} for row in found]
+        return [{"id": row[0], "iteration": row[1], "type": row[2], **self._data(row[3])} for row in found]
 
     def annecs(self) -> pd.DataFrame:
         """Environments created and later solved, accumulated over the iterations.
@@ -244,6 +244,10 @@ class Journal:
         query = """SELECT id, role, segment, row, kind, iteration FROM stones
                    WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"""
         return [StoneEntry(*row) for row in self._select(query, (json.dumps(list(ids)),))]
+
+    def segments(self) -> list[tuple[str, int]]:
+        """Name and size in bytes of every file of stepping stones, in order."""
+        return self._select("SELECT name, size FROM segments ORDER BY iteration")
 
     def segment(self, name: str) -> Segment:
         """A file of stepping stones.
@@ -281,6 +285,12 @@ class Journal:
         import pandas as pd
 
         return pd.DataFrame(self._select(query), columns=list(columns))
+
+    def _data(self, text: str) -> dict[str, Any]:
+        try:
+            return json.loads(text)  # type: ignore[no-any-return]
+        except ValueError as error:
+            raise StorageError(f"{self.path}: a row is damaged ({error}). Restore it from a copy of the run.") from error
 
     def _last(self) -> int | None:
         return self._db.execute("SELECT MAX(iteration) FROM iterations").fetchone()[0]  # type: ignore[no-any-return]

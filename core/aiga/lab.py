@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from aiga.answers import check_improved, check_scores
+from aiga.answers import check_improved, check_scores, check_state, something
 from aiga.archive import StoneArchive
 from aiga.components import Domain, Executor, Optimiser
 from aiga.data import NOBODY, Batch, Event, Pairs, Population, Scores, State, Status
@@ -84,7 +84,8 @@ class Workspace:
         optimiser = self.optimiser()
         if optimiser is None or not len(agents):
             return {}
-        state = self.host.guard(self.optimiser_plugin, "start", lambda: optimiser.start(agents))
+        call = lambda: something(optimiser.start(agents))  # noqa: E731
+        state = self.host.guard(self.optimiser_plugin, "start", call, check_state(agents))
         assert state is not None, "the owner of a slot answers or raises"
         return state
 
@@ -94,7 +95,8 @@ class Workspace:
         if optimiser is None or not len(agents):
             return agents.agents, state
         check = check_improved(agents.agents)
-        done = self.host.guard(self.optimiser_plugin, "improve", lambda: optimiser.improve(lab, agents, state, steps), check)
+        call = lambda: something(optimiser.improve(lab, agents, state, steps))  # noqa: E731
+        done = self.host.guard(self.optimiser_plugin, "improve", call, check)
         assert done is not None, "the owner of a slot answers or raises"
         return done
 

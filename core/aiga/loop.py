@@ -82,7 +82,7 @@ def select(w: Workspace, rules: Rules, proposals: Pairs) -> Pairs:
     scores = w.lab("core").evaluate(pairs, episodes=rules.episodes, purpose="score")
     w.niches = w.niches.with_scores(scores.fitness[:count].cpu())
     fresh = scores.take(torch.arange(count, len(pairs)))
-    check = check_verdict(len(proposals))
+    check = check_verdict(len(proposals), w.niches)
     verdict: Verdict = w.host.owner(rules.owner, "select", w.lab, check, pairs=proposals, scores=fresh)
     active = torch.isin(proposals.envs.ids[proposals.env], w.niches.env_ids)
     offered = active & ~verdict.admit & torch.tensor([not reason for reason in verdict.reason], dtype=torch.bool)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from aiga.errors import RAISED
 from aiga.toml_lines import Place
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def import_class(source: PluginSource) -> type[Plugin]:
             raise PluginFault(f"{what}. Reinstall it: pip install --force-reinstall {source.distribution}") from error
         raise PluginFault(_raised(error)) from error
     # A plugin's import may raise anything, an exit of its own included; the message must name the plugin.
-    except (Exception, SystemExit) as error:
+    except RAISED as error:
         raise PluginFault(_raised(error)) from error
 
 
@@ -100,6 +101,7 @@ def check_class(source: PluginSource, found: Any) -> None:
 
     if not (isinstance(found, type) and issubclass(found, Plugin)):
         raise PluginFault(f"{source.value} of {source.origin} is not a plugin. Derive it from aiga.Plugin.")
+    _check_declared(found)
     if found.api != API:
         upgrade = "aiga" if found.api > API else source.distribution
         remedy = f"Upgrade: pip install --upgrade {upgrade}" if upgrade else f"Write it for API {API}."
@@ -108,6 +110,22 @@ def check_class(source: PluginSource, found: Any) -> None:
     if name != source.name:
         has = "has no name" if name is None else f'names itself "{name}"'
         raise PluginFault(f'{found.__name__} of {source.origin} {has}. Write name = "{source.name}" in the class.')
+
+
+def _check_declared(found: type[Plugin]) -> None:
+    """Whether what a class says of itself is of the right type, before anything is made of it."""
+    from aiga.hooks import PREFIX, Options
+
+    wrong = []
+    if type(found.api) is not int:
+        wrong.append(f"api is {found.api!r}, not a whole number")
+    if not (isinstance(found.Options, type) and issubclass(found.Options, Options)):
+        wrong.append("Options does not derive from aiga.Options")
+    if not isinstance(found.needs, tuple) or not all(isinstance(word, str) for word in found.needs):
+        wrong.append(f'needs is {found.needs!r}, not a tuple of names such as ("distance",)')
+    wrong += [f"{name} is no method" for name in dir(found) if name.startswith(PREFIX) and not callable(getattr(found, name))]
+    if wrong:
+        raise PluginFault(f"{found.__name__} cannot be used: {'; '.join(wrong)}. Mend that in the class.")
 
 
 def _class_in_file(source: PluginSource, path: Path) -> type[Plugin]:

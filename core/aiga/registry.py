@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aiga.errors import AigaError, InputError, PluginError
+from aiga.errors import RAISED, AigaError, InputError, PluginError
 
 if TYPE_CHECKING:
     from aiga.components import Cost, Domain, Executor, Network, Optimiser, Screen
@@ -150,6 +150,6 @@ def register(plugin: Plugin, components: Components) -> None:
                 plugin.aiga_register()  # type: ignore[call-arg]
     except AigaError:
         raise
-    except Exception as error:
+    except RAISED as error:
         what = f"plugin {plugin.name!r} raised in register, before the first iteration: {type(error).__name__}: {error}"
         raise PluginError(f"{what}. Mend that, or take [plugins.{plugin.name}] out of the configuration") from error

@@ -12,11 +12,11 @@ from torch import Tensor
 from aiga import config as configs
 from aiga.components import Executor
 from aiga.data import Pairs, Population, Scores, Status, Trajectory
-from aiga.engine import machine
 from aiga.errors import AigaError, InputError
 from aiga.experiment import Assembled, assemble
 from aiga.hooks import Subject
 from aiga.lab import episode_seeds, redrawn
+from aiga.machine import machine
 from aiga.runs import Run, Stone
 from aiga.stones import Stones
 from aiga.viewing import viewing

@@ -285,7 +285,7 @@ def _put(aside: Path, runs: Path, name: str) -> None:
 def _near(path: Path) -> str:
     if not path.parent.is_dir():
         return f" Nor is there a folder {path.parent}: name the folder of runs with --runs."
-    names = sorted(p.parent.name for p in path.parent.glob(f"*/{CONFIG}"))
+    names = sorted(p.parent.name for p in path.parent.glob(f"[!.]*/{CONFIG}"))
     close = difflib.get_close_matches(path.name, names, n=1)
     if close:
         return f" Did you mean {close[0]}?"

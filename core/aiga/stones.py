@@ -158,6 +158,17 @@ class Stones:
                     path.unlink()
             sync_folder(self._folder)
 
+    def losses(self) -> list[str]:
+        """A line for each segment that is gone or cut, whose stepping stones so cannot be read; contents are not looked at."""
+        out = []
+        for name, size in self._journal.segments():
+            path = self._folder / name
+            found = path.stat().st_size if path.is_file() else None
+            if found != size:
+                what = "missing" if found is None else f"damaged: {found} bytes instead of {size}"
+                out.append(f"{path}: {what}. Its stepping stones cannot be read. Restore the file from a copy of the run")
+        return out
+
     def _recent(self) -> list[Population]:
         held = [staged for staged in (self._staged, self._written) if staged is not None]
         return [staged.population(role) for staged in held for role in staged.populations]

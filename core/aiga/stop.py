@@ -14,6 +14,7 @@ from typing import Any
 from aiga.errors import Abandoned
 
 _AGAIN = 1.0  # seconds: a destructor or somebody's bare `except` may swallow what leaves an iteration, so it is raised again
+_LONGEST = 1e8  # seconds, three years: clocks of the system take no more
 
 
 class Stop:
@@ -84,7 +85,7 @@ class Stop:
         with suppress(OSError):
             os.write(2, f"{self.reason}: stopping at the end of this iteration; once more to stop at once\n".encode())
         self._alarm = signal.signal(signal.SIGALRM, self._late) or signal.SIG_DFL
-        signal.setitimer(signal.ITIMER_REAL, max(self._grace, 1e-3), _AGAIN)
+        signal.setitimer(signal.ITIMER_REAL, min(max(self._grace, 1e-3), _LONGEST), _AGAIN)
 
     def _late(self, number: int, frame: FrameType | None) -> None:
         self.abandoned = True

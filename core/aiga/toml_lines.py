@@ -45,6 +45,9 @@ def read(file: Path) -> tuple[dict[str, Any], dict[Place, int]]:
         return tomllib.loads(text), key_lines(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(_not_toml(str(file), text, str(error))) from None
+    except (RecursionError, IndexError, ValueError) as error:
+        # Nested, or a number, beyond what Python's parser takes.
+        raise InputError(f"{file}: cannot be read as TOML: {type(error).__name__}: {error}. Write it more simply.") from None
 
 
 def _decode(file: Path) -> str:

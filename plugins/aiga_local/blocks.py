@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from aiga.answers import check_scores
 from aiga.codec import dumps, loads
 from aiga.components import Domain, Network, Registry
 from aiga.data import Pairs, Population, Scores, Status
@@ -95,7 +96,7 @@ def live(work: Work, span: Span, rows: int, registry: Registry, device: torch.de
     """Lives one block: one row a lane, agents made real on ``device``, network work in ``rows`` rows.
 
     Raises:
-        ValueError: if the domain answers another number of rows than it was given.
+        TypeError, ValueError: if what the domain answers are no scores of the rows it was given.
         Exception: whatever the domain or the network raises.
     """
     domain: Domain = registry.get("domain", work.domain)
@@ -108,9 +109,7 @@ def live(work: Work, span: Span, rows: int, registry: Registry, device: torch.de
     )
     if isinstance(scores, tuple):
         scores = scores[0]
-    for name, column in {"status": scores.status, **scores.columns}.items():
-        if len(column) != len(seeds):
-            raise ValueError(f"answered {len(column)} rows of {name!r} for {len(seeds)} lives")
+    check_scores(len(seeds))(scores)
     return scores
 
 
@@ -124,4 +123,5 @@ def explain(domain: str, error: BaseException) -> str:
     """Why a block failed, for a person: the domain, the exception and where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{domain}: {type(error).__name__}: {error}{where}"
+    text = f"{domain}: {type(error).__name__}: {error}{where}"
+    return text.encode("utf-8", "backslashreplace").decode()  # the journal holds no lone surrogates

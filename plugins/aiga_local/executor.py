@@ -12,7 +12,7 @@ from torch import Tensor
 
 from aiga.components import Domain, Registry
 from aiga.data import Pairs, Population, Scores, Status, Trajectory
-from aiga.errors import Abandoned
+from aiga.errors import RAISED, Abandoned
 from aiga_local.blocks import Span, Work, explain, failed, live
 from aiga_local.gather import gather
 from aiga_local.padding import PaddedNetwork
@@ -144,7 +144,7 @@ class LocalExecutor:
             span = waiting.popleft()
             try:
                 scores = live(work, span, rows, self._registry, device)
-            except Exception as error:
+            except RAISED as error:
                 if _out_of_memory(error) and rows > 1:
                     rows = self._halve(serial)
                     waiting = deque(work.spans(rows, span[0]))
@@ -163,7 +163,7 @@ class LocalExecutor:
         return rows
 
 
-def _out_of_memory(error: Exception) -> bool:
+def _out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     text = str(error).lower()

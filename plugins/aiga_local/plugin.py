@@ -24,7 +24,7 @@ class LocalOptions(aiga.Options):
 
     block: int = Field(default=8, ge=1)
     device_block: int = Field(default=512, ge=1)
-    timeout: float = Field(default=600.0, gt=0.0)
+    timeout: float = Field(default=600.0, gt=0.0, le=1e8)
     chunk: int = Field(default=1, ge=1)
 
 

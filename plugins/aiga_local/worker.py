@@ -37,7 +37,7 @@ def main() -> None:
     greeting = json.loads(messages.get())
     try:
         registry = _assemble(greeting["recipe"])
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         traceback.print_exc()
         write(outgoing, json.dumps({"broken": f"{type(error).__name__}: {error}"}).encode())
         return
@@ -97,11 +97,12 @@ def _answer(work: Work, number: int, span: tuple[int, int], rows: int, registry:
 
     from aiga.codec import dumps
     from aiga.data import Status
+    from aiga.errors import RAISED
     from aiga_local.blocks import explain, failed, live
 
     try:
         return dumps({"block": number, "scores": live(work, span, rows, registry, torch.device("cpu"))})
-    except Exception as error:
+    except RAISED as error:
         traceback.print_exc()
         scores = failed(span[1] - span[0], Status.ERROR, explain(work.domain, error))
         return dumps({"block": number, "scores": scores})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import Box2D
 import numpy as np
@@ -76,6 +76,8 @@ class CourseWalker(BipedalWalker):
     """
 
     def __init__(self, lidar: Lidar = "nearest") -> None:
+        if lidar not in get_args(Lidar):
+            raise ValueError(f"found lidar {lidar!r}. Write one of {', '.join(get_args(Lidar))}.")
         super().__init__()
         # What CreateStaticBody would make anew for each of some 200 bodies.
         self._box, self._edge = (Box2D.b2BodyDef(type=Box2D.b2_staticBody, fixtures=f) for f in (self.fd_polygon, self.fd_edge))

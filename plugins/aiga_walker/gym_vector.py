@@ -29,7 +29,7 @@ class WalkerVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         autoreset_mode: when a finished episode is followed by a new one: in the next step, in the same step, or when asked.
 
     Raises:
-        ValueError: if the courses are not ``num_envs``.
+        ValueError: if the courses are not ``num_envs``, or there would be no environment or no step.
         aiga.InputError: for a course that is not one.
     """
 
@@ -43,6 +43,8 @@ class WalkerVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
     ) -> None:
         courses = [course] * num_envs if isinstance(course, (str, Mapping)) else list(course)
+        if num_envs < 1 or (max_episode_steps is not None and max_episode_steps < 1):
+            raise ValueError(f"num_envs {num_envs} and max_episode_steps {max_episode_steps} must be 1 or more")
         if len(courses) != num_envs:
             raise ValueError(f"{len(courses)} courses for {num_envs} environments: give one for all, or one for each")
         self.num_envs = num_envs
@@ -103,7 +105,14 @@ class WalkerVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         return self._observations.copy(), infos
 
     def step(self, actions: NDArray[np.float32]) -> tuple[Observations, NDArray[np.float64], Flags, Flags, dict[str, Any]]:
-        """One step of every environment, or a reset where the autoreset mode calls for one."""
+        """One step of every environment, or a reset where the autoreset mode calls for one.
+
+        Raises:
+            ValueError: if ``actions`` are not ``[num_envs, 4]``.
+            RuntimeError: where an environment must be reset first.
+        """
+        if np.shape(actions) != self.action_space.shape:
+            raise ValueError(f"actions of shape {self.action_space.shape} are wanted, found {np.shape(actions)}")
         rewards = np.zeros(self.num_envs, np.float64)
         terminations, truncations = np.zeros(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
         infos: dict[str, Any] = {}

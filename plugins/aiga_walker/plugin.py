@@ -12,7 +12,7 @@ from aiga_walker.genome import Category
 
 def _distinct(categories: list[Category]) -> list[Category]:
     if len(set(categories)) < len(categories):
-        raise ValueError("names a category twice")
+        raise ValueError("names a category twice. Name each once.")
     return categories
 
 

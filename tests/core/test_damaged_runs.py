@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +117,40 @@ def test_options_must_be_finite() -> None:
     config: dict[str, Any] = support.search(plugins={"es": {"options": {"population": 8, "sigma": float("inf")}}})
     with pytest.raises(aiga.InputError, match="sigma"):
         aiga.run(config, name="never")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("seed = 7", "seed = 9", "[run] seed: found 9, but the run was started with 7"),
+        ("children = 4", "children = 5", "[plugins.poet.options] children: found 5, but the run was started with 4"),
+        ("niches = 2", "niches = 3", "[population] niches: found 3"),
+    ],
+)
+def test_a_run_whose_search_was_edited_is_refused_with_the_line(
+    finished: Path, tmp_path: Path, before: str, after: str, said: str
+) -> None:
+    file = copied(finished, tmp_path) / "run.toml"
+    assert before in file.read_text()
+    file.write_text(file.read_text().replace(before, after))
+    line = file.read_text().splitlines().index(after) + 1
+    with pytest.raises(aiga.InputError) as caught:
+        aiga.resume(file.parent, overrides=["run.stop.iterations=8"])
+    assert str(caught.value).startswith(f"{file}:{line}: {said}")
+
+
+def test_stepping_stones_that_are_gone_are_told_of_at_the_resume(finished: Path, tmp_path: Path) -> None:
+    path, listener = copied(finished, tmp_path), Listener()
+    first = sorted((path / "stones").iterdir())[0]
+    first.unlink()
+    with contextlib.suppress(aiga.AigaError):
+        aiga.resume(path, overrides=["run.stop.iterations=7"], watcher=listener)
+    assert any(f"{first}: missing. Its stepping stones cannot be read" in text for text in listener.told)
+
+
+def test_a_row_that_is_no_json_is_told_as_damage(finished: Path, tmp_path: Path) -> None:
+    path = copied(finished, tmp_path)
+    with sqlite3.connect(path / "journal.db") as db:
+        db.execute("UPDATE search SET data = '{\"score\":037}' WHERE type = 'admitted'")
+    with pytest.raises(aiga.AigaError, match=r"journal.db: a row is damaged"):
+        aiga.open(path).journal("admitted")

@@ -53,7 +53,13 @@ def test_an_initial_agent_is_in_every_niche(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "there is no file"), (b"nonsense", "not a safetensors file"), ((3, 2), "does not fit network 'linear'")],
+    [
+        (None, "there is no file"),
+        (b"nonsense", "not a safetensors file"),
+        (torch.zeros(3, 2), "does not fit network 'linear'"),
+        (torch.zeros(2, 2, dtype=torch.int64), "no finite floating-point numbers: weight"),
+        (torch.full((2, 2), torch.nan), "no finite floating-point numbers: weight"),
+    ],
 )
 def test_an_initial_agent_that_cannot_be_used_is_bad_input_and_nothing_is_written(
     tmp_path: Path, content: object, said: str
@@ -61,8 +67,8 @@ def test_an_initial_agent_that_cannot_be_used_is_bad_input_and_nothing_is_writte
     path = tmp_path / "agent.safetensors"
     if isinstance(content, bytes):
         path.write_bytes(content)
-    if isinstance(content, tuple):
-        save_file({"weight": torch.zeros(content)}, path)
+    if isinstance(content, torch.Tensor):
+        save_file({"weight": content}, path)
     config = support.bare(population={"networks": ["linear"], "initial_agent": str(path)})
     with pytest.raises(aiga.InputError, match=rf"initial_agent: .*{said}"):
         aiga.run(config, name="r", runs=tmp_path / "runs")
@@ -113,3 +119,17 @@ def test_keep_admits_no_environment_and_says_so(tmp_path: Path) -> None:
     assert {event["reason"] for event in support.events(run.path, "rejected")} == {"keep admits no environment"}
     assert {event["by"] for event in support.events(run.path, "rejected")} == {"keep"}
     assert len(support.events(run.path, "admitted")) == 2
+
+
+def test_a_founding_that_is_given_up_leaves_nothing_and_a_resume_founds(tmp_path: Path) -> None:
+    config = support.bare(run={"stop": {"iterations": 2}})
+    with support.engine(tmp_path, config) as it:
+        stop = support.limit(2)
+        stop.reason, stop.abandoned = "SIGTERM received", True
+        it.found(stop)
+        assert it.loop(stop) == "SIGTERM received"
+    assert not list((tmp_path / "it" / "checkpoints").glob("0*"))
+    assert support.lines(tmp_path / "it") == []
+    aiga.resume(tmp_path / "it")
+    whole = aiga.run(config, name="whole", runs=tmp_path)
+    assert support.lines(tmp_path / "it") == support.lines(whole.path)

@@ -254,7 +254,7 @@ def test_a_render_that_raises_under_disable_leaves_the_next_plugin_to_draw(tmp_p
             "not active",
         ),
         ("accept", "return torch.ones(2, dtype=torch.bool)", "two agents are accepted for one niche"),
-        ("accept", "return torch.ones(2)", "2 bools"),
+        ("accept", "return torch.ones(2)", "the mask should be a tensor of torch.bool"),
         ("metrics", "return {'a': 'many'}", "could not convert"),
     ],
 )

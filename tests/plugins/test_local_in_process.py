@@ -145,7 +145,7 @@ def test_a_domain_that_answers_too_few_rows_fails_them_instead_of_guessing() -> 
     executor = made(Short("serial"))
     scores = executor.run("roomy", pairs_of(3), torch.zeros(3, 1, dtype=torch.int64))
     assert scores.status.tolist() == [int(Status.ERROR)] * 3
-    assert "answered 1 rows of 'status' for 3 lives" in scores.reasons[0]
+    assert "scores of 3 pairs with columns of other lengths" in scores.reasons[0]
 
 
 def test_a_call_can_be_given_up_between_two_blocks() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import typer
 
 from aiga.data import Population
-from aiga.durable import storage
+from aiga.durable import storage, write_atomic
 from aiga.errors import AigaError, InputError
 from aiga.hooks import Subject
 from aiga.replay import Replayed, draw, replay
@@ -95,9 +96,11 @@ def _subject(run: Run, made: Replayed, out: Path) -> Subject:
 
 
 def _write(drawn: Any, out: Path) -> None:
-    """Writes an ``[H, W, 3]`` or ``[T, H, W, 3]`` uint8 array, or a matplotlib figure."""
+    """Writes an ``[H, W, 3]`` or ``[T, H, W, 3]`` uint8 array, or a matplotlib figure; whole, or not at all."""
+    content, format = io.BytesIO(), out.suffix.lower().removeprefix(".")
     if hasattr(drawn, "savefig"):
-        drawn.savefig(out)
+        drawn.savefig(content, format=format)
+        write_atomic(out, content.getvalue())
         return
     from PIL import Image
 
@@ -108,6 +111,7 @@ def _write(drawn: Any, out: Path) -> None:
         )
     frames = [Image.fromarray(frame) for frame in (array if array.ndim == 4 else array[None])]
     if out.suffix.lower() == ANIMATION:
-        frames[0].save(out, save_all=True, append_images=frames[1:], duration=FRAME, loop=0)
+        frames[0].save(content, format, save_all=True, append_images=frames[1:], duration=FRAME, loop=0)
     else:
-        frames[-1].save(out)
+        frames[-1].save(content, format)
+    write_atomic(out, content.getvalue())
