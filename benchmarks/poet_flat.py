@@ -1,9 +1,9 @@
 """ES alone on the flat course: does it pass 230, and after how many environment steps? Also makes the walker that ships.
 
-Each seed is five runs, one niche each, on the flat course, by ``es`` from N(0, 0.1^2); only the first starts from noise. The
+Each seed is six runs, one niche each, on the flat course, by ``es`` from N(0, 0.1^2); only the first starts from noise. The
 first lives are short: a walker that merely stands lives a long one to its end, and where lives are long a small population
-learns to stand and no more. In the last stage every perturbation lives twice, under two start pushes, and the step size
-falls: what is left to learn there is not to stumble after a rare push, which one push a step hardly tells. The curve is the
+learns to stand and no more. In the last two stages every perturbation lives twice, under two start pushes, and the step size
+falls: what is left to learn is not to stumble after a rare push, which one push a step hardly tells. The curve is the
 score of the niche's agent in lives of the stage's length, taken by the loop on fresh start pushes in every iteration; the
 last agent is judged on 100 fresh episodes of the task's full length.
 
@@ -54,6 +54,7 @@ STAGES = (
     Stage(600, 50, 0.03, 0.05),
     Stage(1000, 20, 0.01, 0.03),
     Stage(1200, 30, 0.01, 0.03, episodes=2, lr_decay=0.97),
+    Stage(2000, 20, 0.01, 0.03, episodes=2, lr_decay=0.95),
 )
 QUICK = (Stage(100, 4, 0.01, 0.1), Stage(100, 2, 0.01, 0.05))
 
