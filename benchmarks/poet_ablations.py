@@ -102,7 +102,7 @@ def figures(run: aiga.Run, steps: int) -> Figures:
         "environments admitted after the founding": float(len(invented)),
         "of them solved, but not at birth": float(len(set(invented) & solved_later)),
         "of them solved at birth": float(annecs.loc[last["iteration"], "solved_at_birth"]),
-        "annecs_active, the founding environment included": float(annecs.loc[last["iteration"], "annecs_active"]),
+        "annecs_active: invented and later solved": float(annecs.loc[last["iteration"], "annecs_active"]),
         "niches at the end": float(last["niches"]),
         "transfers accepted": float(len(accepted)),
         "share of offers accepted": len(accepted) / len(transferred) if len(transferred) else float("nan"),

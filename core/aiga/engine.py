@@ -180,6 +180,9 @@ class Engine:
             self.stones.truncate(-1)
             self.found(stop)
             return self.w.iteration
+        if last is not None and last > newest.iteration:
+            again = f"iterations {newest.iteration + 1} to {last}" if last > newest.iteration + 1 else f"iteration {last}"
+            self.watcher.message(f"the newest checkpoint is of iteration {newest.iteration}: {again} will be done again")
         checkpoint.truncate(self.folder.checkpoints, newest.iteration)
         self.journal.truncate(newest.iteration)
         self.stones.truncate(newest.iteration)

@@ -105,6 +105,12 @@ def _assemble(config: Config, complaints: Complaints, new: bool = False) -> Asse
     if new and domain is not None and set(population.networks) <= set(components.names("network")):
         with complaints.collecting(("population", "initial_agent")):
             check_initial_agent(components, population, config.base)
+    if new:
+        installed = {source.name: source.origin for source in discovery.available()}
+        for name, table in config.plugins.items():
+            if table.path is not None and name in installed:
+                what = f'"{name}" is the name of an installed plugin too, of {installed[name]}. Give yours another name.'
+                complaints.add(("plugins", name, "path"), what)
     with complaints.collecting():
         Host(found.plugins, Meter())  # complains of hooks that there are not
     device = ""
@@ -180,16 +186,16 @@ def resume(
     Args:
         path: of the run's folder.
         minutes: how long this stretch may last; without it, what the run's configuration says.
-        overrides: of ``run.*`` alone: where and how long it runs, never what it searches.
+        overrides: of ``run.*`` and plugins' ``on_error``: where and how long it runs, never what it searches.
         watcher: is told of every iteration.
 
     Raises:
         InputError: if there is no run, it is locked, or an override would change the search.
     """
     folder = RunDirectory.open(Path(path))
+    config = configs.load(folder.path / "run.toml", overrides)
+    _only_run(config)
     with folder.lock():
-        config = configs.load(folder.path / "run.toml", overrides)
-        _only_run(config)
         _same_search(folder, config)
         made = assemble(config)
         engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
@@ -241,10 +247,9 @@ def _only_run(config: Config) -> None:
     problems = []
     for place in config.overridden:
         dotted = ".".join(map(str, place))
-        if place[0] != "run":
-            problems.append(
-                f"--set {dotted}: only run.* can change when a run is resumed; start a new run to change the search"
-            )
+        if place[0] != "run" and not (place[0] == "plugins" and place[2:] == ("on_error",)):
+            what = "only run.* and a plugin's on_error can change when a run is resumed"
+            problems.append(f"--set {dotted}: {what}; start a new run to change the search")
         elif len(place) > 1 and place[1] in _FIXED:
             problems.append(
                 f"--set {dotted}: results hang on it, so it stays as the run was started; start a new run to change it"

@@ -78,6 +78,8 @@ class Stop:
     def _asked(self, number: int, frame: FrameType | None) -> None:
         self._signals += 1
         if self._signals > 1:
+            with suppress(OSError):
+                os.write(2, b"stopped at once; what is saved can be resumed, as if nothing had happened\n")
             # What is not committed will be computed again; a clean-up could hang.
             os._exit(1)
         self.reason = f"{signal.Signals(number).name} received"

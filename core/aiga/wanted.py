@@ -108,10 +108,10 @@ def check_named(
     if domain in components.names("domain"):
         there = components.get("domain", domain)
         for plugin, found in classes.items():
-            lacking = [capability for capability in found.needs if not hasattr(there, capability)]
+            lacking = [capability for capability in found.needs if not callable(getattr(there, capability, None))]
             if lacking:
                 what = f'needs a domain with {" and ".join(lacking)}, which "{domain}" has not.'
-                remedy = f"Name another domain in [population], or do without {plugin}."
+                remedy = f"Write what is missing, name another domain in [population], or do without {plugin}."
                 complaints.add(place_of(config, plugin), f"{what} {remedy}", table=True)
 
 

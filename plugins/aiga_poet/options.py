@@ -94,9 +94,11 @@ def deviations(options: PoetOptions) -> list[str]:
             kept.append(f"{name} {_shown(mine)}")
     lines = [f"as in the paper: {', '.join(kept)}"] if kept else []
     lines += [f"unlike the paper: {', '.join(off)}"] if off else []
+    if options.preset == "original-code":
+        lines.append("the original code's walker had pits of at most 8 cells too: max_gap = 8 in the walker's options")
     return [
         *lines,
-        "beside the paper: a newcomer is held against the criterion once more, on fresh seeds, before it is admitted",
+        "beside the paper: a newcomer must meet the criterion, and a transfer must win, once more on fresh seeds",
     ]
 
 

@@ -30,7 +30,7 @@ class Poet(Plugin):
 
     name = "poet"
     Options: ClassVar[type[PoetOptions]] = PoetOptions
-    needs = ("distance",)
+    needs = ("initial", "mutate", "describe", "distance")
     options: PoetOptions
 
     def __init__(self, options: PoetOptions | None = None) -> None:

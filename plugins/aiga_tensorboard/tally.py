@@ -56,7 +56,7 @@ class Tally:
         out: dict[str, float] = {
             "admission/admitted": total["admitted"],
             "admission/retired": total["retired"],
-            "transfer/tried": total["tried"],
+            "transfer/offered": total["tried"],
             "transfer/accepted": total["accepted"],
             "annecs/active": len(self._solved) - at_birth,
             "annecs/solved": len(self._solved),

@@ -166,5 +166,9 @@ def _spaced(poses: Sequence[Pose], apart: float) -> list[Pose]:
 def _finish(image: Image.Image, caption: str) -> NDArray[np.uint8]:
     if caption:
         font = ImageFont.load_default(size=13)
-        ImageDraw.Draw(image).text((8, 6), caption, fill=INK, font=font)
+        lines = [""]
+        for word in caption.split():
+            longer = f"{lines[-1]} {word}".strip()
+            lines = [*lines[:-1], longer] if font.getlength(longer) <= image.width - 16 else [*lines, word]
+        ImageDraw.Draw(image).text((8, 6), "\n".join(filter(None, lines)), fill=INK, font=font)
     return np.asarray(image).copy()

@@ -44,9 +44,11 @@ class Walker(aiga.Plugin):
     options: WalkerOptions
 
     def notice(self) -> list[str]:
-        """A life shorter or longer than POET's."""
-        steps, poet = self.options.steps, WalkerOptions().steps
-        return [f"unlike POET: steps {steps} (POET: {poet})"] if steps != poet else []
+        """What differs from POET's values."""
+        poet = WalkerOptions()
+        mine = {name: getattr(self.options, name) for name in WalkerOptions.model_fields}
+        off = [f"{name} {value} (POET: {getattr(poet, name)})" for name, value in mine.items() if value != getattr(poet, name)]
+        return [f"unlike POET: {', '.join(off)}"] if off else []
 
     def aiga_register(self, registry: aiga.Registry) -> None:
         """Registers the domain ``walker``."""

@@ -210,7 +210,8 @@ def test_status_adds_up_what_the_journal_holds(runs: Path) -> None:
     assert held["events"]["born"] == sum(row["type"] == "born" for row in rows)  # type: ignore[index]
     solved = {row["env"] for row in rows if row["type"] == "solved" and not row["at_birth"]}
     founders = {row["env"] for row in rows if row["type"] == "admitted" and row["iteration"] == 0}
-    assert held["solves"] == len(solved)
+    assert held["solves"] == len(solved - founders)
+    assert held["founders_solved"] == len(solved & founders)
     assert held["annecs_active"] == len(solved - founders) > 0
     assert solved & founders, "the founder's solve shows that it is left out of ANNECS"
     assert held["environment_steps"] == rows[-1]["environment_steps"]

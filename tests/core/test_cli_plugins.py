@@ -122,7 +122,7 @@ def test_show_prints_the_same_for_people() -> None:
 
 def test_show_tells_what_screens_cost_and_what_a_domain_must_have() -> None:
     about = json.loads(aiga("plugin", "show", "poet", "--json")[1])
-    assert about["needs"] == ["distance"]
+    assert about["needs"] == ["initial", "mutate", "describe", "distance"]
     assert {c["cost"] for c in about["components"] if c["kind"] == "screen"} == {"FREE", "REAL"}
 
 

@@ -325,7 +325,7 @@ def test_a_domain_that_lacks_what_a_plugin_needs(base: Install, tmp_path: Path) 
     base("fake_needy", {"needy": "fake_needy:Made"}, plugin("needy", 'needs = ("distance", "loss", "aiga_register")'))
     assert problems(tmp_path, "[plugins.needy]\n") == [
         'plugins.toml:9: [plugins.needy]: needs a domain with distance and loss, which "flatland" has not. '
-        "Name another domain in [population], or do without needy."
+        "Write what is missing, name another domain in [population], or do without needy."
     ]
 
 

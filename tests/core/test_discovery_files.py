@@ -266,3 +266,15 @@ def test_components_are_found_by_kind_name_and_plugin() -> None:
     assert components.all("logger") == {"board": one}
     assert components.owner("logger", "board") == "a"
     assert components.names("trainer") == ()
+
+
+def test_a_file_under_the_name_of_an_installed_plugin_is_refused(tmp_path: Path) -> None:
+    import aiga
+
+    (tmp_path / "p.py").write_text('import aiga\n\n\nclass P(aiga.Plugin):\n    name = "tensorboard"\n')
+    file = tmp_path / "plugins.toml"
+    text = 'api = 1\n[population]\ndomain = "walker"\nnetworks = ["mlp"]\n[plugins.tensorboard]\npath = "./p.py"\n'
+    file.write_text(text)
+    with pytest.raises(aiga.InputError, match=r"plugins.toml:6: .*\"tensorboard\" is the name of an installed plugin too"):
+        aiga.run(file, name="r", runs=tmp_path)
+    assert not (tmp_path / "r").exists()

@@ -177,9 +177,11 @@ def test_a_damaged_checkpoint_is_never_used_and_the_user_is_told(half: Path, who
 
     aiga.resume(half, overrides=[f"run.stop.iterations={ITERATIONS}"], watcher=Listener())
     assert str(newest) in told[0]
-    assert "goes on from iteration 12" in told[-2]
+    assert any("goes on from iteration 12" in text for text in told)
+    assert any("iterations 13 to 14 will be done again" in text for text in told)
     assert told[-1] == "goes on after iteration 12"
-    assert list(aiga.open(half).operations("complaint")["text"]) == told[:-1]
+    assert set(aiga.open(half).operations("complaint")["text"]) <= set(told[:-1])
+    assert str(newest) in aiga.open(half).operations("complaint")["text"].iloc[0]
     support.same(half, whole)
 
 

@@ -76,5 +76,5 @@ def test_whether_novelty_is_normalised_comes_with_the_preset_unless_it_is_given(
 def test_the_user_is_always_told_of_the_criterion_check_that_the_paper_does_not_have(options: dict[str, Any]) -> None:
     *others, last = deviations(PoetOptions(**options))
     assert last.startswith("beside the paper: ")
-    assert "once more, on fresh seeds" in last
+    assert "once more on fresh seeds" in last
     assert others

@@ -169,7 +169,7 @@ def test_rates_are_shares_of_what_was_tried_since_the_last_logging(tmp_path: Pat
     assert curve(tmp_path, "admission/rate") == [(2, 0.25)]
     assert curve(tmp_path, "transfer/rate") == [(2, 0.5)]
     assert curve(tmp_path, "transfer/still_wins") == [(2, 0.5)]
-    assert curve(tmp_path, "transfer/tried") == [(2, 4.0), (4, 4.0)]
+    assert curve(tmp_path, "transfer/offered") == [(2, 4.0), (4, 4.0)]
     assert curve(tmp_path, "admission/admitted") == [(2, 2.0), (4, 2.0)]
 
 

@@ -76,7 +76,8 @@ def resume(
     name: Name,
     duration: Annotated[str | None, typer.Option("--for", metavar="TIME", help="How long to go on, such as 10m or 8h.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="K=V", help="Overrides a key of run.*. Repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="K=V", help="Overrides a key of run.*, or a plugin's on_error. Repeatable."),
     ] = None,
     runs: Runs = RUNS,
 ) -> None:

@@ -35,7 +35,8 @@ class Chronicle:
         admissions: niches founded after the first ones.
         tried, accepted: offers, and those that replaced an agent.
         audited, still_winning: accepted offers that were scored again on fresh seeds, and those that won again.
-        solves, solved_at_birth: environments solved some time after their admission, and in the iteration of it.
+        solves, solved_at_birth: invented environments solved some time after their admission, and in the iteration of it.
+        founders: environments that the run was founded with, and whether each is solved.
         summary: the data of the latest ``iteration`` row.
     """
 
@@ -50,6 +51,7 @@ class Chronicle:
     still_winning: int = 0
     solves: int = 0
     solved_at_birth: int = 0
+    founders: dict[int, bool] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
 
     def read(self, journal: Journal) -> None:
@@ -67,6 +69,8 @@ class Chronicle:
         self.counts[type] += 1
         if type == "admitted":
             self.admissions += iteration > 0
+            if iteration == 0:
+                self.founders[row["env"]] = False
             self.niches.pop(row["niche"], None)
             self.niches[row["niche"]] = Niche(row["niche"], row["env"], row["agent"], iteration, row["score"])
         elif type == "retired" and not row.get("replaced"):
@@ -74,8 +78,11 @@ class Chronicle:
         elif type == "transferred":
             self._transfer(row)
         elif type == "solved":
-            self.solved_at_birth += bool(row["at_birth"])
-            self.solves += not row["at_birth"]
+            if row["env"] in self.founders:
+                self.founders[row["env"]] = True
+            else:
+                self.solved_at_birth += bool(row["at_birth"])
+                self.solves += not row["at_birth"]
             self._update(row, solved=True)
         elif type == "iteration":
             self.summary = dict(row)
@@ -106,13 +113,15 @@ class Chronicle:
 
     @property
     def transfers(self) -> str:
-        """``12 of 80 transfers accepted, 75 % of them still win on fresh seeds``."""
-        text = f"{self.accepted:,} of {self.tried:,} transfers accepted"
+        """``12 of 80 transfers offered were accepted, 75 % of them still win on fresh seeds``."""
+        text = f"{self.accepted:,} of {self.tried:,} transfers offered were accepted"
         if self.audited:
             text += f", {self.still_winning / self.audited:.0%} of {self.audited:,} still win on fresh seeds"
         return text
 
     @property
     def solved(self) -> str:
-        """``3 solved, 1 at birth``."""
-        return f"{self.solves:,} solved" + (f", {self.solved_at_birth:,} more at birth" if self.solved_at_birth else "")
+        """``3 of 12 invented environments solved, 1 more at birth; 1 of 1 founding``."""
+        text = f"{self.solves:,} of {self.admissions:,} invented environments solved"
+        text += f", {self.solved_at_birth:,} more at birth" if self.solved_at_birth else ""
+        return text + (f"; {sum(self.founders.values()):,} of {len(self.founders):,} founding" if self.founders else "")

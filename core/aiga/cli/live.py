@@ -71,28 +71,28 @@ class Display:
         parts: list[RenderableType] = [self._figures(progress), self._niches(progress)]
         if self._messages:
             parts.append(Text("\n".join(self._messages), style="dim", no_wrap=True, overflow="ellipsis"))
-        title = f"{following.path}  iteration {progress.iteration}"
+        title = f"{following.path.name}  iteration {progress.iteration}"
         return Panel(Group(*parts), title=Text(title), subtitle=Text("Ctrl-C stops and saves"), border_style="cyan")
 
     def _figures(self, progress: Progress) -> Table:
         following, chronicle = self._following, self._following.chronicle
         best, mean = best_of(progress.scores), mean_of(progress.scores)
         won = f"{chronicle.still_winning / chronicle.audited:.0%} still win" if chronicle.audited else "none re-scored"
-        grid = Table.grid(padding=(0, 2))
+        grid = Table.grid(padding=(0, 1))
         for style in ("dim", "bold", "dim", "bold", "dim", "bold"):
             grid.add_column(style=style, no_wrap=True)
         grid.add_row(
             "niches", f"{len(progress.scores)}", "best score", number(best), "steps/s", f"{progress.steps_per_second:,.0f}"
         )
         grid.add_row(
-            "admitted", f"{chronicle.admissions:,}", "mean score", number(mean), "iteration takes", f"{progress.seconds:.2f} s"
+            "admitted", f"{chronicle.admissions:,}", "mean score", number(mean), "iteration", f"{progress.seconds:.2f} s"
         )
         grid.add_row(
             "transfers",
             f"{chronicle.accepted:,} of {chronicle.tried:,}",
-            "on fresh seeds",
+            "re-scored",
             won,
-            "next checkpoint",
+            "checkpoint",
             following.checkpoint_in(),
         )
         grid.add_row(

@@ -62,6 +62,8 @@ def _carry(path: Path, work: Callable[[], Run], display: Plain | Display) -> Non
     except AigaError as error:
         display.close()
         if error.exit_code != InputError.exit_code and (path / CONFIG).is_file():
+            traceback = RunDirectory(path).log_path
+            display.say([f"traceback:    {traceback}"] if traceback.is_file() else [])
             display.say([f"go on:        {command('resume', path)}"])
         raise
     except Exception as error:
