@@ -33,6 +33,7 @@ from aiga.lab import episode_seeds
 
 GOAL = 230.0
 JUDGED = 100  # episodes of the final judgement
+JUDGE = 10**6  # the seed that theirs are drawn from; no training run has it
 STEPS = 2000  # the task's length, as in the paper
 
 
@@ -139,7 +140,7 @@ def judge(agents: list[Leaves], episodes: int) -> list[tuple[float, float, float
     kind = aiga.Kind("mlp", dict(network.structure))
     batch = aiga.Batch.of(kind, {name: torch.cat([agent[name] for agent in agents]) for name in agents[0]})
     pairs = Pairs.cross(Population((flat,)), Population((batch,)))
-    seeds = episode_seeds(10**6, "judge", 0, flat.hashes[pairs.env], episodes)
+    seeds = episode_seeds(JUDGE, "judge", 0, flat.hashes[pairs.env], episodes)
     returns = executor.run("walker", pairs, seeds).columns["returns"]
     executor.close()
     return [(float(r.mean()), float(r.std()), float((r > GOAL).double().mean())) for r in returns]
@@ -149,7 +150,7 @@ def save(path: Path, leaves: Leaves, seed: int, judged: tuple[float, float, floa
     """The agent, and beside it what it scores and how it was made."""
     write_agent(leaves, path)
     told = {
-        "made_by": f"python benchmarks/poet_flat.py --population {population} --save",
+        "made_by": f"python benchmarks/poet_flat.py --population {population} --save {path.name}",
         "optimiser": "es",
         "seed": seed,
         "stages": [vars(stage) for stage in STAGES],
@@ -158,6 +159,7 @@ def save(path: Path, leaves: Leaves, seed: int, judged: tuple[float, float, floa
         "course": "flat",
         "life_steps": STEPS,
         "episodes": JUDGED,
+        "episode_seeds_from": JUDGE,
         "score_mean": round(judged[0], 2),
         "score_std": round(judged[1], 2),
         "share_above_230": judged[2],
