@@ -344,3 +344,10 @@ def test_a_notice_that_raises_does_not_keep_the_run_from_starting(tmp_path: Path
     )
     assert code == 0
     assert "toy: its notice cannot be shown: ZeroDivisionError" in out
+
+
+def test_a_run_whose_output_is_closed_goes_on(tmp_path: Path) -> None:
+    code = f"import sys; sys.stdout = None; sys.argv = ['aiga', 'run', {FILE!r}, '--name', 'mute', '--runs', {str(tmp_path)!r}]"
+    done = subprocess.run([sys.executable, "-c", f"{code}\nfrom aiga.cli import main\nmain()"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert status(tmp_path, "mute")["iteration"] == 8

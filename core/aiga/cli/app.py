@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of
 
 def main() -> None:
     """Entry point of the console script."""
+    # Closed by whoever started this, as a daemon's are: then what is said goes nowhere.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # A terminal that lacks a character of a table must not end the run that the table is about.
         if isinstance(stream, io.TextIOWrapper):

@@ -9,7 +9,7 @@ from pathlib import Path
 from aiga.errors import InputError
 
 RUNS = Path("runs")
-_LONGEST = 4000  # bytes; file systems take no longer path
+_LONGEST = 255  # bytes; file systems take no longer name
 
 
 def find(name: str, runs: Path) -> Path:
@@ -18,7 +18,7 @@ def find(name: str, runs: Path) -> Path:
     A bare word is a run in ``runs`` where there is one, and a folder here where only that is there.
     """
     inside = runs / name
-    if len(name.encode()) > _LONGEST or "\0" in name:
+    if any(len(part.encode()) > _LONGEST for part in Path(name).parts) or "\0" in name:
         raise InputError(f"{name[:40]}...: no run can have such a name. Give the name of a run, or the path of its folder.")
     separators = {os.sep, os.altsep or os.sep}
     is_path = name in (os.curdir, os.pardir) or any(separator in name for separator in separators)
