@@ -351,3 +351,9 @@ def test_a_run_whose_output_is_closed_goes_on(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", f"{code}\nfrom aiga.cli import main\nmain()"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert status(tmp_path, "mute")["iteration"] == 8
+
+
+def test_a_name_that_no_file_system_takes_is_refused() -> None:
+    code, out, error = aiga("status", "x" * 300)
+    assert (code, out) == (2, "")
+    assert "no run can have such a name" in error

@@ -391,12 +391,3 @@ def test_items_after_a_wrong_one_are_looked_at_in_their_places(folder: Path) -> 
         "5: [population] networks[0]: found 3. Write a string.",
         "6: [population] networks[1]",
     ]
-
-
-def test_a_name_that_no_file_system_takes_is_refused(folder: Path) -> None:
-    assert "no run can have such a name" in refused("status", "x" * 300)
-
-
-def test_nesting_that_no_parser_takes_is_refused(folder: Path) -> None:
-    (folder / "deep.toml").write_text("x = " + "[" * 5000)
-    assert refused("run", "deep.toml").startswith("deep.toml: cannot be read as TOML")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiga import toml_lines
+from aiga import InputError, toml_lines
 
 DOCUMENT = '''\
 title = "a # no comment [x] = { }"
@@ -121,3 +122,10 @@ def test_what_is_written_reads_the_same_and_is_found_on_its_line(tables: dict[st
 def test_a_value_is_written_on_one_line(value: Any, text: str) -> None:
     assert toml_lines.inline(value) == text
     assert tomllib.loads(f"x = {text}")["x"] == (list(value) if isinstance(value, tuple) else value)
+
+
+def test_nesting_that_no_parser_takes_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "deep.toml"
+    file.write_text("x = " + "[" * 5000)
+    with pytest.raises(InputError, match=r"deep.toml: cannot be read as TOML: RecursionError"):
+        toml_lines.read(file)
