@@ -6,10 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aiga.config import Stop
 from aiga.journal import Journal
+
+if TYPE_CHECKING:
+    from aiga.config import Stop
 
 
 @dataclass
