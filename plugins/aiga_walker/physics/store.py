@@ -1,0 +1,98 @@
+"""Compiled kernels on disk: found again by what they were made of, and by the processor they were made for.
+
+Numba's own cache looks at the time stamp of the one file that a function stands in; these kernels are made of a dozen, and an
+installed package bears no times worth the name. So a file here is named by a hash of all sources, the versions of what
+compiles, the lanes and the processor. A file that cannot be read is as good as none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import sys
+import tempfile
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from numba.core.caching import CompileResultCacheImpl, _Cache
+
+_SOURCES = Path(__file__).parent
+
+
+def folder() -> Path:
+    """Where kernels lie: ``AIGA_CACHE``, or the user's cache directory."""
+    given = os.environ.get("AIGA_CACHE")
+    return Path(given) / "kernels" if given else Path(platformdirs.user_cache_dir("aiga", appauthor=False)) / "kernels"
+
+
+@cache
+def stamp() -> str:
+    """A hash of what kernels are made of: sources, compilers, Python."""
+    digest = hashlib.sha256()
+    for path in sorted([*_SOURCES.glob("*.py"), _SOURCES.parent / "terrain.py"]):
+        digest.update(path.read_bytes())
+    versions = [version("numba"), version("llvmlite"), version("numpy"), sys.version]
+    return hashlib.sha256(digest.digest() + "\n".join(versions).encode()).hexdigest()[:16]
+
+
+class KernelCache(_Cache):  # type: ignore[misc]
+    """What a Numba dispatcher asks before it compiles.
+
+    Args:
+        function: the kernel, as Python.
+        lanes: walkers a variable.
+    """
+
+    def __init__(self, function: Any, lanes: int) -> None:
+        self._function, self._lanes = function, lanes
+        self._as_numba_does = CompileResultCacheImpl.__new__(CompileResultCacheImpl)
+
+    @property
+    def cache_path(self) -> str:
+        """The folder."""
+        return str(folder())
+
+    def path(self, signature: Any, codegen: Any) -> Path:
+        """The file of one signature on this processor."""
+        key = f"{signature}|{codegen.magic_tuple()}".encode()
+        return folder() / f"{self._function.__name__}-{self._lanes}-{stamp()}-{hashlib.sha256(key).hexdigest()[:12]}.kernel"
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The compiled kernel; None where there is none, or none that can be read."""
+        target_context.refresh()
+        try:
+            data = self.path(sig, target_context.codegen()).read_bytes()
+            digest, payload = data[:32], data[32:]
+            if hashlib.sha256(payload).digest() != digest:
+                return None
+            return self._as_numba_does.rebuild(target_context, pickle.loads(payload))
+        except Exception:
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Writes the kernel, whole or not at all; a disk that is full or read-only only costs the next start some time."""
+        payload = pickle.dumps(self._as_numba_does.reduce(data), protocol=4)
+        path = self.path(sig, data.codegen)
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+                part = Path(file.name)
+            try:
+                part.write_bytes(hashlib.sha256(payload).digest() + payload)
+                part.replace(path)
+            except OSError:
+                part.unlink(missing_ok=True)
+
+    def enable(self) -> None:
+        """Always on."""
+
+    def disable(self) -> None:
+        """Always on."""
+
+    def flush(self) -> None:
+        """Removes nothing: other processes may be reading."""

@@ -1,0 +1,141 @@
+"""What a kernel is compiled for: ``L`` walkers a variable on a CPU, or one, on a CPU or a CUDA device.
+
+Every source of this package is a function ``build(t)`` that defines the kernels of a target in its own words: ``t.jit``
+compiles, ``t.load``, ``t.select`` and the like are vector operations on lanes, and plain Python on single floats.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Target:
+    """The words of one target.
+
+    Attributes:
+        name: ``cpu`` or ``cuda``.
+        lanes: walkers a variable holds.
+        jit: compiles a function that kernels call.
+        inline: the same, and dissolves it in its callers.
+        load, store: lanes from, to neighbouring elements of a float32 array.
+        select: of two values the first where a mask holds.
+        any_lane: whether a mask holds anywhere.
+        whole: a number in every lane.
+        single, double: conversions between float32 and float64.
+        sqrt, floor, trunc, fabs, fma: as in C.
+    """
+
+    name: str
+    lanes: int
+    jit: Any
+    inline: Any
+    load: Any
+    store: Any
+    select: Any
+    any_lane: Any
+    whole: Any
+    single: Any
+    double: Any
+    sqrt: Any
+    floor: Any
+    trunc: Any
+    fabs: Any
+    fma: Any
+
+
+# Division by zero gives infinity, as in C. No fastmath: a contracted product is another bit.
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False}
+
+
+def cpu(lanes: int) -> Target:
+    """A CPU, ``lanes`` walkers at a time: 16 fill a register of AVX-512, 8 one of AVX2, 1 needs none."""
+    jit = numba.njit(**OPTIONS)
+    inline = numba.njit(forceinline=True, **OPTIONS)
+    from aiga_walker.physics import lanes as vectors
+
+    if lanes > 1:
+        return Target("cpu", lanes, jit, inline, **vectors.operations(lanes))
+
+    unary = {name: vectors.unary(f"llvm.{name}") for name in ("sqrt", "floor", "trunc", "fabs")}
+    return Target("cpu", 1, jit, inline, **_single(inline), **unary, fma=vectors.fma)
+
+
+def cuda() -> Target:
+    """A CUDA device: a walker a thread."""
+    from numba import cuda as device
+
+    def jit(function: Any) -> Any:
+        return device.jit(device=True, fastmath=False, opt=True)(function)
+
+    def inline(function: Any) -> Any:
+        return device.jit(device=True, fastmath=False, opt=True, forceinline=True)(function)
+
+    unary = {"sqrt": math.sqrt, "fabs": math.fabs}
+    floor, trunc = _rounding(inline)
+    return Target("cuda", 1, jit, inline, **_single(inline), **unary, floor=floor, trunc=trunc, fma=device.fma)
+
+
+def _rounding(inline: Any) -> tuple[Any, Any]:
+    # Numba's floor and trunc give integers.
+    @inline  # type: ignore[untyped-decorator]
+    def floor(x):  # type: ignore[no-untyped-def]
+        return type(x)(math.floor(x))
+
+    @inline  # type: ignore[untyped-decorator]
+    def trunc(x):  # type: ignore[no-untyped-def]
+        return type(x)(math.trunc(x))
+
+    return floor, trunc
+
+
+def _single(inline: Any) -> dict[str, Any]:
+    """The operations on lanes where there is one."""
+
+    @inline  # type: ignore[untyped-decorator]
+    def load(array, index):  # type: ignore[no-untyped-def]
+        return array[index]
+
+    @inline  # type: ignore[untyped-decorator]
+    def store(array, index, value):  # type: ignore[no-untyped-def]
+        array[index] = value
+
+    @inline  # type: ignore[untyped-decorator]
+    def select(where, yes, no):  # type: ignore[no-untyped-def]
+        return yes if where else no
+
+    @inline  # type: ignore[untyped-decorator]
+    def any_lane(where):  # type: ignore[no-untyped-def]
+        return where
+
+    @inline  # type: ignore[untyped-decorator]
+    def single(x):  # type: ignore[no-untyped-def]
+        return np.float32(x)
+
+    @inline  # type: ignore[untyped-decorator]
+    def double(x):  # type: ignore[no-untyped-def]
+        return np.float64(x)
+
+    return {
+        "load": load,
+        "store": store,
+        "select": select,
+        "any_lane": any_lane,
+        "whole": single,
+        "single": single,
+        "double": double,
+    }
+
+
+def plain() -> Target:
+    """Python itself, on NumPy's single floats: slow, for what is computed once."""
+
+    def same(function: Any) -> Any:
+        return function
+
+    return Target("python", 1, same, same, **_single(same), sqrt=np.sqrt, floor=np.floor, trunc=np.trunc, fabs=abs, fma=None)
