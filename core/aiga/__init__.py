@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aiga.components import Archive as Archive
     from aiga.components import Cost as Cost
+    from aiga.components import Dense as Dense
     from aiga.components import Domain as Domain
     from aiga.components import Executor as Executor
     from aiga.components import Lab as Lab
@@ -52,8 +53,8 @@ if TYPE_CHECKING:
 
 # Every public name and where it lives; importing aiga loads none of them, so that `aiga --help` need not wait for torch.
 _HOME = {
-    "components": "Archive Cost Domain Executor Lab Logger Meter Network Optimiser Output Percept Registry Screen Screened "
-    "Space",
+    "components": "Archive Cost Dense Domain Executor Lab Logger Meter Network Optimiser Output Percept Registry Screen "
+    "Screened Space",
     "data": "Batch Event Kind Noise Offers Pairs Population Scores Status Trajectory Verdict",
     "engine": "Progress Watcher",
     "errors": "AigaError InputError PluginError StorageError",

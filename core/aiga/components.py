@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -61,7 +61,11 @@ class Domain(Protocol):
     Capabilities, which a domain may also have: ``distance(a: Batch, b: Batch) -> Tensor`` (``[A, B]``, for novelty),
     ``loss(pairs, network, stream) -> Tensor`` (``[P]``, differentiable, on the agents' device), ``snapshot``/``restore``,
     ``named(name: str) -> Batch`` and ``names: tuple[str, ...]`` (fixed evaluation environments),
-    ``agents: Mapping[str, Path]`` (safetensors files of agents that ship with it, for ``[population] initial_agent``).
+    ``agents: Mapping[str, Path]`` (safetensors files of agents that ship with it, for ``[population] initial_agent``),
+    ``configure(threads=...)`` (called once, how many threads of its own to use), ``prepare(say)`` (what takes long before the
+    first lifetime, such as compiling, called once before a run with a function that shows a line to the user), and
+    ``path(network) -> str`` (by which of several ways it lives with a network, where their roundings differ: a run records the
+    way and is not resumed on another).
 
     Attributes:
         version: of the genome; part of the environments' kind.
@@ -105,11 +109,27 @@ class Domain(Protocol):
         ...
 
 
+class Dense(NamedTuple):
+    """A dense layer of ``B`` agents: ``activation(x @ weight + bias)``.
+
+    Attributes:
+        bias: ``[B, out]``.
+        weight: ``[B, in, out]``.
+        activation: ``tanh``, ``relu`` or ``identity``.
+    """
+
+    bias: Tensor
+    weight: Tensor
+    activation: str
+
+
 class Network(Protocol):
     """An agent's substrate: a forward pass with a lifetime state, batched over agents with different parameters.
 
     Capabilities: ``space`` (``initial``, ``mutate``, ``cross``, ``describe``, ``distance`` over structures), which makes a
-    network searchable; ``learn(leaves, life, x, y, create_graph)``, gradient descent within a life.
+    network searchable; ``learn(leaves, life, x, y, create_graph)``, gradient descent within a life; ``layers(leaves)``, the
+    first to the last :class:`Dense` layer of a network that is nothing but these and has no life, for domains that compute
+    policies themselves, beside their dynamics.
 
     Attributes:
         structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.

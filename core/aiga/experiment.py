@@ -64,6 +64,20 @@ class Assembled:
         """JSON: origin, versions and hashes of every plugin."""
         return json.dumps(discovery.lock(self.sources, self.plugins), indent=2, sort_keys=True) + "\n"
 
+    @property
+    def paths(self) -> dict[str, str]:
+        """By which way the domain lives with each network, where it has several."""
+        domain = self.components.get("domain", self.config.population.domain)
+        if not hasattr(domain, "path"):
+            return {}
+        return {name: domain.path(self.components.get("network", name)) for name in self.config.population.networks}
+
+    def prepare(self, watcher: Watcher) -> None:
+        """Lets the domain do what takes long before the first lifetime."""
+        domain = self.components.get("domain", self.config.population.domain)
+        if hasattr(domain, "prepare"):
+            domain.prepare(watcher.message)
+
 
 def assemble(config: Config) -> Assembled:
     """Finds, loads, registers and checks everything that ``config`` names; writes nothing.
@@ -118,9 +132,11 @@ def _assemble(config: Config, complaints: Complaints, new: bool = False) -> Asse
         device = choose_device(config.run.device, getattr(domain, "parallelism", ""))
     complaints.check()
     executor = components.get("executor", config.run.executor)
+    workers = len(os.sched_getaffinity(0)) if config.run.workers == "auto" else config.run.workers
     if hasattr(executor, "configure"):
-        workers = config.run.workers
-        executor.configure(workers=len(os.sched_getaffinity(0)) if workers == "auto" else workers, device=device)
+        executor.configure(workers=workers, device=device)
+    if domain is not None and hasattr(domain, "configure"):
+        domain.configure(threads=max(1, workers))
     return Assembled(discovery.resolve(config, found.sources, found.plugins), found.sources, found.plugins, components, device)
 
 
@@ -155,7 +171,11 @@ def run(
         engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
         stop = _stop(made.config)
         with stop.listening(), engine.running():
-            engine.journal.operation("start", {**machine(), "device": made.device, "search": _search(made.config)})
+            made.prepare(engine.watcher)
+            stop.restart()
+            engine.journal.operation(
+                "start", {**machine(), "device": made.device, "search": _search(made.config), "paths": made.paths}
+            )
             engine.found(stop)
             engine.loop(stop)
     return Run(folder)
@@ -198,9 +218,12 @@ def resume(
     with folder.lock():
         _same_search(folder, config)
         made = assemble(config)
+        _same_paths(folder, made)
         engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
         stop = _stop(config, minutes)
         with stop.listening(), engine.running():
+            made.prepare(engine.watcher)
+            stop.restart()
             changes = {"from": engine.restore(stop), "overrides": list(overrides), "device": made.device}
             engine.watcher.message(f"goes on after iteration {changes['from']}")
             for change in plugin_changes(folder.path / "plugins.lock", made):
@@ -292,6 +315,27 @@ def _same_search(folder: RunDirectory, config: Config) -> None:
                 place, f"found {show(after)}, but the run was started with {was}. Write it back, or start a new run."
             )
     complaints.check()
+
+
+def _same_paths(folder: RunDirectory, made: Assembled) -> None:
+    """Whether every network still lives by the way that the run was started with.
+
+    Raises:
+        InputError: naming every network that does not; two ways round differently, and one run must not be two searches.
+    """
+    starts = Run(folder).operations("start")
+    held = starts["paths"].iloc[0] if "paths" in starts and len(starts) else None
+    if isinstance(held, dict):
+        now, domain = made.paths, made.config.population.domain
+        remedy = "Go on with the versions of plugins that it was started with, or start a new run."
+        problems = [
+            f"network {name}: the run was started with its lives {before} in the domain {domain}, "
+            f"now they would be {now[name]}. {remedy}"
+            for name, before in held.items()
+            if name in now and now[name] != before
+        ]
+        if problems:
+            raise InputError(*problems)
 
 
 def _config(config: Path | str | Mapping[str, Any] | Config, overrides: Sequence[str]) -> Config:

@@ -71,6 +71,10 @@ class Plugin:
         """Lines that a person should read when a run starts, such as how far the options are from a paper's."""
         return []
 
+    def checkup(self) -> list[str]:
+        """Lines for `aiga plugin doctor`, such as what was compiled; what it raises is a problem, told with its text."""
+        return []
+
     def state_dict(self) -> dict[str, Any]:
         """What the plugin must find again after a resume: JSON-able values and tensors, in dicts with string keys."""
         return {}

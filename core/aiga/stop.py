@@ -27,10 +27,15 @@ class Stop:
     def __init__(self, *, seconds: float | None, iterations: int | None, evaluations: int | None, grace: float) -> None:
         self.reason: str | None = None
         self.abandoned = False
-        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._seconds = seconds
+        self.restart()
         self._iterations, self._evaluations, self._grace = iterations, evaluations, grace
         self._signals, self._inside = 0, False
         self._alarm: Any = None  # whose SIGALRM it was before the first request
+
+    def restart(self) -> None:
+        """Counts the seconds from now on: what is prepared before a search is no part of it."""
+        self._deadline = None if self._seconds is None else time.monotonic() + self._seconds
 
     def due(self, iteration: int, evaluations: int) -> str | None:
         """Why the run should stop at this boundary; None where it should go on.

@@ -105,6 +105,12 @@ class MlpNetwork:
             x = _ACTIVATIONS[bias.split(".")[1]](_affine(x, leaves[weight], leaves[bias]))
         return aiga.Output(x), life
 
+    def layers(self, leaves: Leaves) -> list[aiga.Dense]:
+        """The layers of ``B`` agents, first to last: what a domain needs that computes the policy itself."""
+        names = sorted(leaves)
+        pairs = zip(names[0::2], names[1::2], strict=True)
+        return [aiga.Dense(leaves[bias], leaves[weight], bias.split(".")[1]) for bias, weight in pairs]
+
 
 class Mlp(aiga.Plugin):
     """Registers the network ``mlp``."""

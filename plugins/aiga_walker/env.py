@@ -17,10 +17,12 @@ from gymnasium.envs.box2d import bipedal_walker
 from gymnasium.envs.box2d.bipedal_walker import BipedalWalker
 from numpy.typing import NDArray
 
-from aiga_walker.terrain import FINISH, Terrain
+from aiga_walker.lives import Moves
+from aiga_walker.terrain import FINISH, PUSH, Terrain
+
+__all__ = ["PUSH", "CourseWalker", "Lidar"]
 
 Lidar = Literal["nearest", "first-hit"]
-PUSH: Final = 5.0  # N, greatest start push
 _GROUND: Final = 0x0001  # collision category of the course; the walker's is 0x0020
 
 
@@ -142,3 +144,51 @@ class CourseWalker(BipedalWalker):
 
     def _destroy(self) -> None:
         """Nothing: the old world went with all that was in it."""
+
+
+class Box2DStage:
+    """Walkers in Box2D worlds of their own, one after the other; a :class:`aiga_walker.lives.Stage`.
+
+    Args:
+        lidar: what a ray reports, see the module.
+    """
+
+    def __init__(self, lidar: Lidar = "nearest") -> None:
+        self._lidar = lidar
+        # Python objects to live in, made once; the worlds in them are new for each life.
+        self._walkers: list[CourseWalker] = []
+
+    def begin(self, terrains: list[Terrain], pushes: list[float]) -> tuple[NDArray[np.float32], dict[int, str]]:
+        """Starts every life; a course that Box2D refuses fails its row alone."""
+        while len(self._walkers) < len(terrains):
+            self._walkers.append(CourseWalker(self._lidar))
+        observations, failures = np.zeros((len(terrains), 24), np.float32), {}
+        for row, (terrain, push) in enumerate(zip(terrains, pushes, strict=True)):
+            try:
+                observations[row] = self._walkers[row].begin(terrain, push)
+            except Exception as error:
+                failures[row] = f"{type(error).__name__}: {error}"
+        return observations, failures
+
+    def step(self, rows: list[int], actions: NDArray[np.float32]) -> Moves:
+        """One step of some rows."""
+        count = len(rows)
+        observations, rewards = np.zeros((count, 24), np.float32), np.zeros(count, np.float32)
+        over, finished, failures = np.zeros(count, np.bool_), np.zeros(count, np.bool_), {}
+        for place, row in enumerate(rows):
+            try:
+                observations[place], rewards[place], over[place], _, _ = self._walkers[row].step(actions[place])
+            except Exception as error:
+                failures[place] = f"{type(error).__name__}: {error}"
+                continue
+            finished[place] = self._walkers[row].finished
+        return Moves(observations, rewards, over, finished, failures)
+
+    def poses(self, rows: list[int]) -> NDArray[np.float64]:
+        """Where the bodies of some rows are."""
+        return np.array([self._walkers[row].poses() for row in rows])
+
+    def end(self, rows: list[int]) -> None:
+        """Frees the worlds of some rows."""
+        for row in rows:
+            self._walkers[row].end()

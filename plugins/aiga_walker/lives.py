@@ -1,9 +1,9 @@
-"""Lives of walkers in lockstep: one batched forward pass a step for all rows, one Box2D world a row."""
+"""Lives of walkers in lockstep: one batched forward pass a step for all rows, on a stage of whatever physics."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -13,8 +13,7 @@ from torch import Tensor
 from aiga import Batch, Network, Pairs, Percept, Population, Scores, Status, Stream, Trajectory
 from aiga.data import Leaves
 from aiga.streams import derive
-from aiga_walker.env import PUSH, CourseWalker
-from aiga_walker.terrain import Terrain, terrains
+from aiga_walker.terrain import PUSH, Terrain, terrains
 
 OBSERVATIONS: Final = 24
 ACTIONS: Final = 4
@@ -116,9 +115,39 @@ def agents_of(pairs: Pairs) -> tuple[Batch, Tensor]:
     return population.batches[0].explicit(), where[pairs.agent]
 
 
+class Stage(Protocol):
+    """Where ``P`` walkers live side by side, each on its own course."""
+
+    def begin(self, terrains: list[Terrain], pushes: list[float]) -> tuple[NDArray[np.float32], dict[int, str]]:
+        """Starts every life: ``[P, 24]`` first observations, and for rows that failed why."""
+        ...
+
+    def step(self, rows: list[int], actions: NDArray[np.float32]) -> Moves:
+        """One step of some rows with ``[len(rows), 4]`` actions."""
+        ...
+
+    def poses(self, rows: list[int]) -> NDArray[np.float64]:
+        """``[len(rows), 5, 3]``: x, y and angle of every body."""
+        ...
+
+    def end(self, rows: list[int]) -> None:
+        """These lives are over."""
+        ...
+
+
+class Moves(NamedTuple):
+    """What a step of ``R`` rows came to: ``[R, 24]`` observations, ``[R]`` rewards, ends and finishes; failures by place."""
+
+    observations: NDArray[np.float32]
+    rewards: NDArray[np.float32]
+    over: NDArray[np.bool_]
+    finished: NDArray[np.bool_]
+    failures: dict[int, str]
+
+
 @torch.no_grad()
 def live(
-    pairs: Pairs, network: Network, seeds: Tensor, steps: int, walkers: list[CourseWalker], record: bool = False
+    pairs: Pairs, network: Network, seeds: Tensor, steps: int, stage: Stage, record: bool = False
 ) -> tuple[Scores, Trajectory]:
     """One episode a pair.
 
@@ -130,7 +159,7 @@ def live(
         network: what the agents are made of.
         seeds: ``[P]`` int64 episode seeds.
         steps: the longest life.
-        walkers: at least ``P`` of them.
+        stage: where they live.
         record: keep the trajectory; else it is empty.
 
     Returns:
@@ -141,7 +170,10 @@ def live(
     leaves: Leaves = {name: leaf[at.to(leaf.device)] for name, leaf in agents.leaves.items()}
     device, count = agents.device, len(pairs)
     rows, kept = _Rows.of(count), _Record(count)
-    _begin(rows, pairs, seeds, walkers)
+    terrains, which = courses_of(pairs)
+    rows.observation[:], failures = stage.begin([terrains[course] for course in which.tolist()], pushes(seeds))
+    for row, reason in failures.items():
+        rows.fail(row, Status.ERROR, reason)
     life, action = network.newborn(leaves), torch.zeros(count, ACTIONS, device=device)
     for _ in range(steps):
         alive = np.flatnonzero(~rows.done).tolist()
@@ -153,46 +185,44 @@ def live(
         output, life = network.step(leaves, life, Percept(seen[0], seen[1], seen[2], action))
         action = output.action
         actions = action.detach().to("cpu", torch.float32).numpy()
-        _step(rows, walkers, alive, actions)
+        _step(rows, stage, alive, actions)
         if record:
             poses = np.zeros((count, BODIES, 3))
-            poses[alive] = [walkers[row].poses() for row in alive]
+            poses[alive] = stage.poses(alive)
             kept.add(alive, observations=observation, actions=actions, rewards=rows.reward, done=rows.done, poses=poses)
-        for row in alive:
-            if rows.done[row]:
-                walkers[row].end()
-    for row in range(count):
-        walkers[row].end()
+        stage.end([row for row in alive if rows.done[row]])
+    stage.end(np.flatnonzero(~rows.done).tolist())
     return rows.scores(), kept.trajectory()
 
 
-def _begin(rows: _Rows, pairs: Pairs, seeds: Tensor, walkers: list[CourseWalker]) -> None:
+def courses_of(pairs: Pairs) -> tuple[list[Terrain], Tensor]:
+    """The terrain of every course that a pair names, once, and ``[P]`` which of them is each pair's."""
     used, env = torch.unique(pairs.env, return_inverse=True)
     envs, where = pairs.envs.take(used)
-    ground = grounds(envs)
-    for row, (course, push) in enumerate(zip(where[env].tolist(), pushes(seeds), strict=True)):
-        try:
-            rows.observation[row] = walkers[row].begin(ground[course], push)
-        except Exception as error:
-            rows.fail(row, Status.ERROR, f"{type(error).__name__}: {error}")
+    return grounds(envs), where[env]
 
 
-def _step(rows: _Rows, walkers: list[CourseWalker], alive: list[int], actions: NDArray[np.float32]) -> None:
+def _step(rows: _Rows, stage: Stage, alive: list[int], actions: NDArray[np.float32]) -> None:
     wrong = np.logical_or.reduce(np.isnan(actions), axis=1)
     rows.reward[:] = 0.0
     for row in alive:
         if wrong[row]:
-            rows.fail(row, Status.NAN, f"the action of step {rows.length[row]} is not a number")
+            rows.fail(row, Status.NAN, void(rows.length[row]))
+    able = [row for row in alive if not wrong[row]]
+    moves = stage.step(able, actions[able])
+    for place, row in enumerate(able):
+        if place in moves.failures:
+            rows.fail(row, Status.ERROR, moves.failures[place])
             continue
-        try:
-            observation, reward, terminated, _, _ = walkers[row].step(actions[row])
-        except Exception as error:
-            rows.fail(row, Status.ERROR, f"{type(error).__name__}: {error}")
-            continue
-        rows.observation[row] = observation
-        rows.reward[row] = reward
-        rows.total[row] += float(reward)
+        rows.observation[row] = moves.observations[place]
+        rows.reward[row] = moves.rewards[place]
+        rows.total[row] += float(moves.rewards[place])
         rows.length[row] += 1
-        if terminated:
+        if moves.over[place]:
             rows.done[row] = True
-            rows.finished[row] = walkers[row].finished
+            rows.finished[row] = bool(moves.finished[place])
+
+
+def void(step: int) -> str:
+    """Why a life ended whose action was NaN."""
+    return f"the action of step {step} is not a number"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 import aiga
 from aiga_walker.genome import Category
@@ -20,20 +20,28 @@ class WalkerOptions(aiga.Options):
     """Options of the walker.
 
     Attributes:
-        physics: the simulator; Gymnasium's Box2D walker.
+        physics: ``fast``, the compiled simulator, or ``box2d``, Gymnasium's own, whose bits it has.
         categories: what mutation may change: ``roughness``, ``pit``, ``stump``, ``stair``.
         steps: the longest life, in steps of 1/50 s.
         max_gap: greatest width of a pit, in cells of 14/30 m: 10 in the paper, 8 in the original code.
-        lidar: ``nearest`` hit, or ``first-hit`` as in the original POET.
+        lidar: ``nearest`` hit, or ``first-hit`` as in the original POET, which needs ``box2d``.
     """
 
-    physics: Literal["box2d"] = "box2d"
+    physics: Literal["fast", "box2d"] = "fast"
     categories: Annotated[list[Category], Field(min_length=1), AfterValidator(_distinct)] = Field(
         default=["roughness", "pit", "stump", "stair"]
     )
     steps: int = Field(default=2000, ge=1)
     max_gap: float = Field(default=10.0, ge=0.8)
     lidar: Literal["nearest", "first-hit"] = "nearest"
+
+    @model_validator(mode="after")
+    def _tree(self) -> WalkerOptions:
+        if self.lidar == "first-hit" and self.physics == "fast":
+            raise ValueError(
+                'lidar "first-hit" follows the order of Box2D\'s own tree. Add physics = "box2d", or write "nearest".'
+            )
+        return self
 
 
 class Walker(aiga.Plugin):
@@ -55,7 +63,15 @@ class Walker(aiga.Plugin):
         from aiga_walker.domain import WalkerDomain
 
         options = self.options
-        registry.domain("walker", WalkerDomain(options.steps, options.categories, options.max_gap, options.lidar))
+        registry.domain(
+            "walker", WalkerDomain(options.steps, options.categories, options.max_gap, options.lidar, options.physics)
+        )
+
+    def checkup(self) -> list[str]:
+        """What is compiled of the simulator, and for which lanes."""
+        from aiga_walker.compiling import checkup
+
+        return [checkup()]
 
     def aiga_render(self, lab: aiga.Lab, subject: aiga.Subject) -> Any:
         """Courses as strips, a life as a strip or an animation; see :func:`aiga_walker.render.render`."""

@@ -28,6 +28,7 @@ FINISH: Final = (CELLS - 10) * CELL  # m, Gymnasium's finishing line
 PIT_DEPTH: Final = 4  # cells
 STEP_WIDTH: Final = 4  # cells of each step of a stair
 GRASS: Final = (5, 10)  # cells of a stretch: from, up to but not including
+PUSH: Final = 5.0  # N, greatest start push
 THINNEST: Final = 1e-4  # m; Box2D refuses a polygon whose area vanishes in float32
 
 _STREAM = Stream(derive("walker", "terrain", 1))

@@ -142,9 +142,10 @@ def test_an_action_that_is_not_a_number_fails_its_row_and_no_other() -> None:
 
 @pytest.mark.parametrize("method", ["begin", "step"])
 def test_physics_that_raises_fails_its_row_with_the_reason(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    domain = WalkerDomain(steps=20)
+    domain = WalkerDomain(steps=20, physics="box2d")
     expected = live(domain, pairs(3)).fitness
-    broken = domain._walkers[1]
+    assert domain._box2d is not None
+    broken = domain._box2d._walkers[1]
 
     def fail(*args: Any) -> None:
         raise AssertionError("area > b2_epsilon")
@@ -185,9 +186,10 @@ def test_a_recorded_life_is_the_life_that_is_scored() -> None:
 
 
 def test_worlds_are_let_go_when_the_lives_are_over() -> None:
-    domain = WalkerDomain(steps=20)
+    domain = WalkerDomain(steps=20, physics="box2d")
     live(domain, pairs(4))
-    assert [walker.world for walker in domain._walkers] == [None] * 4
+    assert domain._box2d is not None
+    assert [walker.world for walker in domain._box2d._walkers] == [None] * 4
 
 
 def test_agents_of_two_kinds_are_refused() -> None:
@@ -202,7 +204,7 @@ def test_first_hit_lidar_is_an_option_that_reaches_the_walkers() -> None:
     who = pairs(4, gap=(1.0, 4.0))
     seen = {}
     for lidar in ("nearest", "first-hit"):
-        domain = WalkerDomain(steps=60, lidar=lidar)  # type: ignore[arg-type]
+        domain = WalkerDomain(steps=60, lidar=lidar, physics="box2d")  # type: ignore[arg-type]
         _, trajectory = recorded(domain, who)
         seen[lidar] = trajectory.observations
     assert not torch.equal(seen["nearest"], seen["first-hit"])
@@ -241,6 +243,6 @@ def test_walkers_that_finish_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
         return observation
 
     monkeypatch.setattr(CourseWalker, "begin", near_the_end)
-    scores = live(WalkerDomain(steps=20), pairs(2))
+    scores = live(WalkerDomain(steps=20, physics="box2d"), pairs(2))
     assert scores.columns["finished"].tolist() == [1.0, 1.0]
     assert (scores.columns["length"] < 20).all()

@@ -42,13 +42,14 @@ def draw(what: str, name: str = "Stump", trajectory: Trajectory | None = None, c
 
 
 def test_the_options_reach_the_domain() -> None:
-    domain = registered(steps=300, categories=["pit"], max_gap=8.0, lidar="first-hit")
+    domain = registered(steps=300, categories=["pit"], max_gap=8.0, lidar="first-hit", physics="box2d")
     assert (domain.steps, domain.categories, domain.max_gap, domain.lidar) == (300, ("pit",), 8.0, "first-hit")
+    assert (domain.physics, domain.parallelism) == ("box2d", "serial")
 
 
 def test_the_domain_is_the_papers_by_default() -> None:
     domain = registered()
-    assert (domain.version, domain.solved, domain.steps, domain.parallelism) == (1, 230.0, 2000, "serial")
+    assert (domain.version, domain.solved, domain.steps, domain.parallelism) == (1, 230.0, 2000, "threads")
     assert (domain.inputs.shape, domain.outputs.shape) == ((24,), (4,))
     assert (domain.outputs.kind, domain.outputs.low, domain.outputs.high) == ("continuous", -1.0, 1.0)
     assert (domain.categories, domain.max_gap) == (("roughness", "pit", "stump", "stair"), 10.0)
@@ -66,6 +67,7 @@ def test_the_domain_is_the_papers_by_default() -> None:
         {"steps": "300"},
         {"max_gap": 0.4},
         {"lidar": "farthest"},
+        {"lidar": "first-hit"},
         {"stumps": True},
     ],
 )

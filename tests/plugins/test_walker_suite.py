@@ -13,9 +13,15 @@ class TestWalkerDomain(DomainSuite):
         return WalkerDomain(steps=40)
 
 
+class TestWalkerDomainInBox2D(DomainSuite):
+    @pytest.fixture
+    def domain(self) -> Domain:
+        return WalkerDomain(steps=40, physics="box2d")
+
+
 class TestFirstHitLidarOnPits(DomainSuite):
     generations = 12
 
     @pytest.fixture
     def domain(self) -> Domain:
-        return WalkerDomain(steps=40, categories=("pit",), lidar="first-hit")
+        return WalkerDomain(steps=40, categories=("pit",), lidar="first-hit", physics="box2d")

@@ -74,13 +74,14 @@ def _plugin(source: PluginSource) -> Finding:
     if required:
         return Finding("plugin", source.name, True, f"{source.origin}; needs the options {', '.join(required)}")
     try:
-        components = discovery.Components()
-        discovery.register(found(found.Options()), components)
+        components, made = discovery.Components(), found(found.Options())
+        discovery.register(made, components)
+        lines = made.checkup() if hasattr(made, "checkup") else []
     # Whatever a stranger's constructor or hook raises is what the doctor is there to tell.
     except Exception as error:
         return Finding("plugin", source.name, False, _raised(error, source.distribution))
     brings = ", ".join(f"{entry.kind} {entry.name}" for entry in components.entries())
-    return Finding("plugin", source.name, True, f"{source.origin}" + (f"; brings {brings}" if brings else ""))
+    return Finding("plugin", source.name, True, "; ".join([source.origin, *([f"brings {brings}"] if brings else []), *lines]))
 
 
 def _raised(error: Exception, distribution: str) -> str:

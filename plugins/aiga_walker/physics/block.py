@@ -43,7 +43,7 @@ def build(
     fill_velocity, fill_position = contacts.fill_velocity, contacts.fill_position
     room = at.CONTACTS if wide == 1 else at.BODIES * at.CONTACTS
 
-    def start_of(number):  # type: ignore[no-untyped-def]
+    def start_of(number):
         a, b = at.JOINED[number]
         (ma, ia), (mb, ib) = masses[a], masses[b]
         ax_, ay_, bx_, by_ = arms[number]
@@ -53,7 +53,7 @@ def build(
         m, i = ma + mb, ia + ib
 
         @t.inline
-        def start(v, p, j, which, ratio):  # type: ignore[no-untyped-def]
+        def start(v, p, j, which, ratio):
             """Prepares a joint and gives its old impulses to the velocities; whether it is at a limit in any lane."""
             aa, sa, ca = load(p, pa + 2 * wide), load(p, pa + 3 * wide), load(p, pa + 4 * wide)
             ab, sb, cb = load(p, pb + 2 * wide), load(p, pb + 3 * wide), load(p, pb + 4 * wide)
@@ -111,7 +111,7 @@ def build(
     start0, start1, start2, start3 = (start_of(number) for number in range(at.JOINTS))
 
     @t.jit
-    def warm(v, c, first, count, row, m, i):  # type: ignore[no-untyped-def]
+    def warm(v, c, first, count, row, m, i):
         """Gives the old impulses of a body's contacts to its velocities, whose rows begin at ``row``."""
         vx, vy, w = load(v, row), load(v, row + wide), load(v, row + 2 * wide)
         for k in range(count):
@@ -131,7 +131,7 @@ def build(
         store(v, row + 2 * wide, w)
 
     @t.jit
-    def drift(v, p, body):  # type: ignore[no-untyped-def]
+    def drift(v, p, body):
         """Moves a body by its velocity, which is first bounded."""
         row = 3 * body * wide
         vx, vy, w = load(v, row), load(v, row + wide), load(v, row + 2 * wide)
@@ -148,7 +148,7 @@ def build(
         return load(p, q) + dt * vx, load(p, q + wide) + dt * vy, load(p, q + 2 * wide) + dt * w
 
     @t.jit
-    def take(f, g, row, shapes, v, p, j, which, counts, ratio, lane):  # type: ignore[no-untyped-def]
+    def take(f, g, row, shapes, v, p, j, which, counts, ratio, lane):
         """Gathers one walker into a lane; how many slots its bodies need is raised to in ``counts``."""
         o, h = row * at.FLOATS, row * at.INTS
         for b in range(at.BODIES):
@@ -180,7 +180,7 @@ def build(
                 counts[most] = counts[b * (wide + 1) + lane]
 
     @t.jit
-    def fill(f, g, row, shapes, c, q, counts, starts, lane):  # type: ignore[no-untyped-def]
+    def fill(f, g, row, shapes, c, q, counts, starts, lane):
         """Fills the lane's slots with the walker's touching contacts, newest first, each body's where its slots begin."""
         o, h = row * at.FLOATS, row * at.INTS
         for b in range(at.BODIES):
@@ -199,7 +199,7 @@ def build(
             fill_position(f, o, g, h, k, q, place * pslot * wide + lane, wide)
 
     @t.jit
-    def put(f, g, row, v, j, which, c, counts, starts, lane):  # type: ignore[no-untyped-def]
+    def put(f, g, row, v, j, which, c, counts, starts, lane):
         """Puts a lane's velocities and impulses back."""
         o, h = row * at.FLOATS, row * at.INTS
         for b in range(at.BODIES):
@@ -229,7 +229,7 @@ def build(
     (m0, i0), (m1, i1), (m2, i2), (m3, i3), (m4, i4) = masses
 
     @t.jit
-    def advance(f, g, walkers, begin, count, shapes, scratch):  # type: ignore[no-untyped-def]
+    def advance(f, g, walkers, begin, count, shapes, scratch):
         """Velocities and places of ``walkers[begin : begin + L]`` after a step; the places stay in the block.
 
         Args:

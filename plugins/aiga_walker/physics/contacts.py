@@ -1,13 +1,12 @@
 """Contacts of one walker with the ground: found by bounding boxes, kept in order of age, updated each step.
 
-Functions take the walker's floats ``f`` from ``o`` and ints ``g`` from ``h``; the ground's vertices ``line`` from ``lo``, boxes ``boxes``
-from ``bo``, ``nb`` of them, which come before the edges in the numbers of fixtures; stretches ``bins`` from ``no``; the bodies'
-polygons ``shapes``; and scratch ``sf`` and ``si``.
+Functions take the walker's floats ``f`` from ``o`` and ints ``g`` from ``h``; the ground's vertices ``line`` from ``lo``, boxes
+``boxes`` from ``bo``, ``nb`` of them, which come before the edges in the numbers of fixtures; stretches ``bins`` from ``no``; the
+bodies' polygons ``shapes``; and scratch ``sf`` and ``si``.
 """
 
 from __future__ import annotations
 
-import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,7 +38,7 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
     rub, points_row = velocity.RUB, velocity.POINTS
 
     @t.jit
-    def ground(line, lo, boxes, bo, nb, fixture):  # type: ignore[no-untyped-def]
+    def ground(line, lo, boxes, bo, nb, fixture):
         """The padded bounding box of a fixture."""
         if fixture < nb:
             k = bo + fixture * polygon_size + box_at
@@ -51,17 +50,17 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
         return lx - radius - padding, ly - radius - padding, hx + radius + padding, hy + radius + padding
 
     @t.jit
-    def overlap(f, body, lx, ly, hx, hy):  # type: ignore[no-untyped-def]
+    def overlap(f, body, lx, ly, hx, hy):
         apart = f[body + at.LOW_X] - hx > zero or f[body + at.LOW_Y] - hy > zero
         return not (apart or lx - f[body + at.HIGH_X] > zero or ly - f[body + at.HIGH_Y] > zero)
 
     @t.jit
-    def flag(g, h, body, begins):  # type: ignore[no-untyped-def]
+    def flag(g, h, body, begins):
         """What Gymnasium's listener notes. The end of one contact clears a foot's flag though another may go on."""
         if body == hull:
             if begins:
                 g[h + at.FLAGS] |= fell
-        elif body == shank or body == far_shank:
+        elif body in (shank, far_shank):
             bit = 1 if body == shank else 2
             if begins:
                 g[h + at.FLAGS] |= bit
@@ -69,7 +68,7 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
                 g[h + at.FLAGS] &= ~bit
 
     @t.jit
-    def update(f, o, g, h, line, lo, boxes, bo, nb, shapes, sf, slot):  # type: ignore[no-untyped-def]
+    def update(f, o, g, h, line, lo, boxes, bo, nb, shapes, sf, slot):
         """The contact's manifold, anew; whether it touches."""
         k, q = o + contact_at + slot * contact_size, h + icontact_at + slot * icontact_size
         fixture, body, state = g[q], g[q + at.BODY_OF], g[q + at.STATE]
@@ -114,7 +113,7 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
         return points > 0
 
     @t.jit
-    def collide(f, o, g, h, line, lo, boxes, bo, nb, shapes, sf):  # type: ignore[no-untyped-def]
+    def collide(f, o, g, h, line, lo, boxes, bo, nb, shapes, sf):
         """Updates every contact, newest first; drops those whose bounding boxes came apart."""
         count, dropped = g[h], False
         for slot in range(count - 1, -1, -1):
@@ -142,7 +141,7 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
             g[h] = kept
 
     @t.jit
-    def consider(f, o, g, h, line, lo, boxes, bo, nb, si, fixture, body, found):  # type: ignore[no-untyped-def]
+    def consider(f, o, g, h, line, lo, boxes, bo, nb, si, fixture, body, found):
         """Notes the pair if it is a new one and its bounding boxes overlap; how many are noted then."""
         lx, ly, hx, hy = ground(line, lo, boxes, bo, nb, fixture)
         if not overlap(f, o + body * body_size, lx, ly, hx, hy):
@@ -163,7 +162,7 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
         return found + 1
 
     @t.jit
-    def stretch(x):  # type: ignore[no-untyped-def]
+    def stretch(x):
         """The stretch of ground that ``x`` is in."""
         place = x * ratio
         if place < zero:
@@ -173,7 +172,7 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
         return min(int(place), last_bin)
 
     @t.jit
-    def find(f, o, g, h, line, lo, boxes, bo, nb, bins, no, sf, si, bodies):  # type: ignore[no-untyped-def]
+    def find(f, o, g, h, line, lo, boxes, bo, nb, bins, no, sf, si, bodies):
         """New contacts of the bodies whose bits are set."""
         found = 0
         for body in range(at.BODIES):
@@ -200,7 +199,7 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
             g[h] = slot + 1
 
     @t.jit
-    def moved(f, b, shapes, body, s0, c0):  # type: ignore[no-untyped-def]
+    def moved(f, b, shapes, body, s0, c0):
         """Whether a body left its padded bounding box; if so it has a new one, longer where it is going.
 
         ``s0`` and ``c0`` are sine and cosine of the angle at the sweep's start.
@@ -233,7 +232,7 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
         return True
 
     @t.jit
-    def arm(f, b, k, p, face_b, nx, ny, ox, oy):  # type: ignore[no-untyped-def]
+    def arm(f, b, p, face_b, nx, ny, ox, oy):
         """From a body's centre to one point of a contact, halfway between the two skins."""
         s, c = f[b + at.SIN], f[b + at.COS]
         x, y = f[p], f[p + 1]
@@ -245,7 +244,7 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
         return half * (ax + bx) - f[b + at.X], half * (ay + by) - f[b + at.Y]
 
     @t.jit
-    def fill_velocity(f, o, g, h, shapes, slot, scale, c, first, wide):  # type: ignore[no-untyped-def]
+    def fill_velocity(f, o, g, h, shapes, slot, scale, c, first, wide):
         """Fills a slot of the velocity solver, whose rows lie ``wide`` apart from ``first`` on; impulses times ``scale``."""
         k, q = o + contact_at + slot * contact_size, h + icontact_at + slot * icontact_size
         body, state = g[q + at.BODY_OF], g[q + at.STATE]
@@ -262,7 +261,7 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
         r1 = r2 = zero
         for j in range(points):
             p = k + at.POINTS_AT + j * at.POINT
-            rx, ry = arm(f, b, k, p, face_b, nx, ny, ox, oy)
+            rx, ry = arm(f, b, p, face_b, nx, ny, ox, oy)
             rn, rt = rx * ty - ry * tx, rx * -tx - ry * ty
             along, across = m + i * rn * rn, m + i * rt * rt
             r = first + (velocity.FIRST if j == 0 else velocity.SECOND) * wide
@@ -292,7 +291,7 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
         return count
 
     @t.jit
-    def fill_position(f, o, g, h, slot, p, first, wide):  # type: ignore[no-untyped-def]
+    def fill_position(f, o, g, h, slot, p, first, wide):
         """Fills a slot of the position solver."""
         k, q = o + contact_at + slot * contact_size, h + icontact_at + slot * icontact_size
         state = g[q + at.STATE]

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, partial
 from typing import Any, Final
 
 import numba
@@ -54,7 +54,8 @@ class Lives:
         totals: ``[P]`` float64, returns.
         lengths: ``[P]`` int64, steps.
         fates: ``[P]`` int32, bits: see :mod:`aiga_walker.physics.senses` and :data:`aiga_walker.physics.entries.VOID`.
-        observations: ``[P, T, 24]``, where recorded; ``actions`` ``[P, T, 4]``, ``rewards`` ``[P, T]``, ``poses`` ``[P, T, 5, 3]``.
+        observations: ``[P, T, 24]``, where recorded; so ``actions`` ``[P, T, 4]``, ``rewards`` ``[P, T]``, ``poses``
+            ``[P, T, 5, 3]``.
     """
 
     totals: NDArray[np.float64]
@@ -71,7 +72,7 @@ def lanes_here() -> int:
     return 16 if binding.get_host_cpu_features().get("avx512f", False) else 8
 
 
-@lru_cache(maxsize=None)
+@cache
 def _engine(lanes: int) -> Engine:
     return Engine(lanes)
 
@@ -102,7 +103,7 @@ class Engine:
             dispatcher._cache = KernelCache(function, lanes)
             return dispatcher
 
-        built = entries.build(target, made, entry)
+        built = entries.build(made, entry)
         self._start, self._steps, self._rollout = built.start, built.steps, built.rollout
         self._polygon = entry(made.polygons.polygon.py_func)
 
@@ -115,7 +116,7 @@ class Engine:
         with _COMPILING:
             done = [0]
 
-            class Counter(event.Listener):  # type: ignore[misc]
+            class Counter(event.Listener):
                 def on_start(self, event: Any) -> None:
                     """Nothing yet."""
 
@@ -148,7 +149,16 @@ class Engine:
 
     def scratch(self) -> tuple[Any, ...]:
         """One thread's scratch for a block."""
-        rows = (15, 40, at.JOINTS * velocity.JOINT_ROWS, at.JOINTS, 1, 1, self._room * velocity.SLOT, self._room * position.SLOT)
+        rows = (
+            15,
+            40,
+            at.JOINTS * velocity.JOINT_ROWS,
+            at.JOINTS,
+            1,
+            1,
+            self._room * velocity.SLOT,
+            self._room * position.SLOT,
+        )
         floats = tuple(np.zeros(count * self.lanes, np.float32) for count in rows)
         return *floats, np.zeros(at.BODIES * (self.lanes + 1), np.int64), np.zeros(at.BODIES, np.int64)
 
@@ -177,6 +187,7 @@ class Engine:
         pushes = np.asarray(pushes, np.float32)
         lives = len(courses)
         kept = (lives, limit) if record else (0, 1)
+        widest = int(policies.layers.reshape(-1, 3)[:, :2].max())
         made = Lives(
             np.zeros(lives),
             np.zeros(lives, np.int64),
@@ -192,8 +203,8 @@ class Engine:
             f, actions, seen, rewards = floats
             self._rollout(
                 counter, courses, pushes, agents, policies.params, policies.size, policies.layers, limit, self.figure.first,
-                f, np.zeros(group * at.INTS, np.int32), np.zeros((group, 3), np.int64), np.zeros(group, np.int64), actions, seen,
-                rewards, np.zeros(group, np.int32), np.zeros(2 * policy.UNITS, np.float32), self.world(ground), self.scratch(),
+                f, np.zeros(group * at.INTS, np.int32), np.zeros((group, 3), np.int64), np.zeros(group, np.int64), actions,
+                seen, rewards, np.zeros(group, np.int32), np.zeros(2 * widest, np.float32), self.world(ground), self.scratch(),
                 made.totals, made.lengths, made.fates, record, *recorded,
             )  # fmt: skip
 
@@ -233,9 +244,7 @@ class Herd:
         self._ground = new.spread(self.count, rows) if self._ground is None else self._ground.put(rows, new)
         self._actions[rows] = 0.0
         world = self._engine.world(self._ground)
-        self._engine._start(
-            self._f, self._g, rows, rows, np.asarray(pushes, np.float32), self._engine.figure.first, world
-        )
+        self._engine._start(self._f, self._g, rows, rows, np.asarray(pushes, np.float32), self._engine.figure.first, world)
         self._run(rows, 1)
 
     def step(self, rows: Any, actions: Floats, threads: int = 1) -> None:
@@ -255,7 +264,7 @@ class Herd:
             )  # fmt: skip
 
         parts = np.array_split(rows, max(1, min(threads, -(-len(rows) // kernels.GROUP))))
-        _on_threads([lambda part=part: work(part) for part in parts])
+        _on_threads([partial(work, part) for part in parts])
 
     def poses(self) -> Floats:
         """``[N, 5, 3]``: x and y in m and angle in rad of hull, thigh, shank, thigh, shank."""

@@ -9,25 +9,24 @@ from aiga_walker.physics import layout as at
 from aiga_walker.physics import senses
 from aiga_walker.physics.kernels import GROUP
 from aiga_walker.physics.lanes import fetch_add
-from aiga_walker.physics.target import Target
 
 JOB, FRESH, STEPS = range(3)  # columns of a thread's book: whose life is in a place, whether it has just begun, how long it is
 VOID = 16  # of a life's end: an action was not a number
 
 
-def build(t: Target, kernels: SimpleNamespace, jit: Any) -> SimpleNamespace:
+def build(kernels: SimpleNamespace, jit: Any) -> SimpleNamespace:
     """``rollout`` and ``steps``, compiled by ``jit``."""
     begin, step, think = kernels.begin, kernels.step, kernels.think
     zero, over = at.ZERO, senses.OVER
 
-    @jit  # type: ignore[untyped-decorator]
-    def start(f, g, rows, courses, pushes, first, world):  # type: ignore[no-untyped-def]
+    @jit
+    def start(f, g, rows, courses, pushes, first, world):
         """New lives in some rows."""
         for k in range(len(rows)):
             begin(f, g, rows[k], first, courses[k], pushes[k], world)
 
-    @jit  # type: ignore[untyped-decorator]
-    def steps(f, g, rows, walkers, actions, seen, rewards, ends, world, scratch):  # type: ignore[no-untyped-def]
+    @jit
+    def steps(f, g, rows, walkers, actions, seen, rewards, ends, world, scratch):
         """One step of some rows, group by group; see ``step`` in :mod:`aiga_walker.physics.kernels`."""
         for a in range(0, len(rows), GROUP):
             count = min(GROUP, len(rows) - a)
@@ -35,8 +34,8 @@ def build(t: Target, kernels: SimpleNamespace, jit: Any) -> SimpleNamespace:
                 walkers[k] = rows[a + k]
             step(f, g, walkers, count, world, scratch, actions, seen, rewards, ends)
 
-    @jit  # type: ignore[untyped-decorator]
-    def rollout(  # type: ignore[no-untyped-def]
+    @jit
+    def rollout(
         counter, courses, pushes, agents, params, size, layers, limit, first, f, g, book, walkers, actions, seen, rewards, ends,
         x, world, scratch, totals, lengths, fates, record, observations, acts, worths, poses,
     ):  # fmt: skip
@@ -51,8 +50,8 @@ def build(t: Target, kernels: SimpleNamespace, jit: Any) -> SimpleNamespace:
             f, g, book, walkers, actions, seen, rewards, ends, x: this thread's places.
             world, scratch: see :mod:`aiga_walker.physics.kernels`.
             totals, lengths, fates: ``[P]`` to fill: float64 returns, steps, ends.
-            record: whether to fill ``observations`` ``[P, limit, 24]``, ``acts`` ``[P, limit, 4]``, ``worths`` ``[P, limit]`` and
-                ``poses`` ``[P, limit, 5, 3]``.
+            record: whether to fill ``observations`` ``[P, limit, 24]``, ``acts`` ``[P, limit, 4]``, ``worths`` ``[P, limit]``
+                and ``poses`` ``[P, limit, 5, 3]``.
         """
         lives, count = len(courses), 0
         for row in range(GROUP):

@@ -1,7 +1,7 @@
 """The time at which a moving body meets the ground: GJK distances and conservative advancement along separating axes.
 
-Shape A, of ``na`` vertices that lie ``stride`` apart from ``a`` on in ``ground``, stands still. Shape B is a polygon whose centre
-goes from ``(x0, y0)``, turned by ``a0``, to ``(x1, y1)``, turned by ``a1``. ``sf[32:53]`` and ``si[:12]`` hold the simplex.
+Shape A, of ``na`` vertices that lie ``stride`` apart from ``a`` on in ``ground``, stands still. Shape B is a polygon whose
+centre goes from ``(x0, y0)``, turned by ``a0``, to ``(x1, y1)``, turned by ``a1``. ``sf[32:53]`` and ``si[:12]`` hold the simplex.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def build(t: Target, sincos: Any) -> SimpleNamespace:
     v0, v1, v2 = SIMPLEX, SIMPLEX + VERTEX, SIMPLEX + 2 * VERTEX
 
     @t.jit
-    def place(sf, si, i, ground, a, stride, shapes, b, s, c, px, py):  # type: ignore[no-untyped-def]
+    def place(sf, si, i, ground, a, stride, shapes, b, s, c, px, py):
         """Fills vertex ``i`` of the simplex from the two indices in ``si``."""
         v = SIMPLEX + i * VERTEX
         ia, ib = si[i], si[3 + i]
@@ -38,13 +38,13 @@ def build(t: Target, sincos: Any) -> SimpleNamespace:
         sf[v], sf[v + 1], sf[v + 2], sf[v + 3], sf[v + 4], sf[v + 5] = ax, ay, bx, by, bx - ax, by - ay
 
     @t.jit
-    def move(sf, si, to, of):  # type: ignore[no-untyped-def]
+    def move(sf, si, to, of):
         for k in range(VERTEX):
             sf[SIMPLEX + to * VERTEX + k] = sf[SIMPLEX + of * VERTEX + k]
         si[to], si[3 + to] = si[of], si[3 + of]
 
     @t.jit
-    def measure(sf, count):  # type: ignore[no-untyped-def]
+    def measure(sf, count):
         """Length or area of the simplex."""
         if count == 2:
             x, y = sf[v0 + 4] - sf[v1 + 4], sf[v0 + 5] - sf[v1 + 5]
@@ -55,7 +55,7 @@ def build(t: Target, sincos: Any) -> SimpleNamespace:
         return zero
 
     @t.jit
-    def solve2(sf, si):  # type: ignore[no-untyped-def]
+    def solve2(sf, si):
         """The part of a segment nearest to the origin; how many of its ends are left."""
         x1, y1, x2, y2 = sf[v0 + 4], sf[v0 + 5], sf[v1 + 4], sf[v1 + 5]
         ex, ey = x2 - x1, y2 - y1
@@ -73,7 +73,7 @@ def build(t: Target, sincos: Any) -> SimpleNamespace:
         return 2
 
     @t.jit
-    def solve3(sf, si):  # type: ignore[no-untyped-def]
+    def solve3(sf, si):
         """The part of a triangle nearest to the origin; how many of its corners are left."""
         x1, y1, x2, y2, x3, y3 = sf[v0 + 4], sf[v0 + 5], sf[v1 + 4], sf[v1 + 5], sf[v2 + 4], sf[v2 + 5]
         ex, ey, fx, fy, gx, gy = x2 - x1, y2 - y1, x3 - x1, y3 - y1, x3 - x2, y3 - y2
@@ -112,7 +112,7 @@ def build(t: Target, sincos: Any) -> SimpleNamespace:
         return 3
 
     @t.jit
-    def support(p, start, stride, count, x, y):  # type: ignore[no-untyped-def]
+    def support(p, start, stride, count, x, y):
         best, most = 0, p[start] * x + p[start + 1] * y
         for i in range(1, count):
             d = p[start + i * stride] * x + p[start + i * stride + 1] * y
@@ -121,7 +121,7 @@ def build(t: Target, sincos: Any) -> SimpleNamespace:
         return best
 
     @t.jit
-    def distance(sf, si, count, metric, ground, a, stride, na, shapes, b, s, c, px, py):  # type: ignore[no-untyped-def]
+    def distance(sf, si, count, metric, ground, a, stride, na, shapes, b, s, c, px, py):
         """Distance of the shapes, and count and size of the simplex, from which the next call starts."""
         nb = int(shapes[b + corners])
         for i in range(count):
@@ -176,7 +176,7 @@ def build(t: Target, sincos: Any) -> SimpleNamespace:
         return sqrt(x * x + y * y), count, measure(sf, count)
 
     @t.jit
-    def sweep(shapes, b, x0, y0, a0, x1, y1, a1, part):  # type: ignore[no-untyped-def]
+    def sweep(shapes, b, x0, y0, a0, x1, y1, a1, part):
         """The body's transform, a part of the way on."""
         rest = one - part
         s, c = sincos(rest * a0 + part * a1)
@@ -184,7 +184,7 @@ def build(t: Target, sincos: Any) -> SimpleNamespace:
         return s, c, (rest * x0 + part * x1) - (c * lx - s * ly), (rest * y0 + part * y1) - (s * lx + c * ly)
 
     @t.jit
-    def witness(kind, nx, ny, mx, my, ground, a, stride, ia, shapes, b, ib, s, c, px, py):  # type: ignore[no-untyped-def]
+    def witness(kind, nx, ny, mx, my, ground, a, stride, ia, shapes, b, ib, s, c, px, py):
         """How far two vertices, or a vertex and a face, are apart along the axis."""
         if kind == 2:
             ux, uy = c * nx - s * ny, s * nx + c * ny
@@ -197,7 +197,7 @@ def build(t: Target, sincos: Any) -> SimpleNamespace:
         return (bx - ground[a + ia * stride]) * nx + (by - ground[a + ia * stride + 1]) * ny
 
     @t.jit
-    def axis(sf, si, count, ground, a, stride, shapes, b, s, c, px, py):  # type: ignore[no-untyped-def]
+    def axis(si, count, ground, a, stride, shapes, b, s, c, px, py):
         """The axis of the simplex: of two points 0, of a face of A 1, of B 2; its direction and the middle of the face."""
         if count == 1:
             x, y = shapes[b + 2 * si[3]], shapes[b + 2 * si[3] + 1]
@@ -226,7 +226,7 @@ def build(t: Target, sincos: Any) -> SimpleNamespace:
         return kind, nx, ny, mx, my
 
     @t.jit
-    def time_of_impact(sf, si, ground, a, stride, na, shapes, b, x0, y0, a0, x1, y1, a1):  # type: ignore[no-untyped-def]
+    def time_of_impact(sf, si, ground, a, stride, na, shapes, b, x0, y0, a0, x1, y1, a1):
         """Whether the shapes come to touch on the way, and at which part of it."""
         nb = int(shapes[b + corners])
         d = turn * single(math.floor(a0 / turn))
@@ -239,7 +239,7 @@ def build(t: Target, sincos: Any) -> SimpleNamespace:
                 return False, zero
             if apart < target + tolerance:
                 return True, t1
-            kind, nx, ny, mx, my = axis(sf, si, count, ground, a, stride, shapes, b, s, c, px, py)
+            kind, nx, ny, mx, my = axis(si, count, ground, a, stride, shapes, b, s, c, px, py)
             t2 = one
             for _push in range(16):
                 s, c, px, py = sweep(shapes, b, x0, y0, a0, x1, y1, a1, t2)

@@ -56,7 +56,7 @@ def build(t: Target, single: Target, figure: Figure) -> SimpleNamespace:
     new_rows = block.BODY_ROWS
 
     @t.jit
-    def ask(f, o, actions, act):  # type: ignore[no-untyped-def]
+    def ask(f, o, actions, act):
         """Sets the motors."""
         for n in range(at.JOINTS):
             k, a = o + at.JOINT_AT + n * at.JOINT, actions[act + n]
@@ -65,7 +65,7 @@ def build(t: Target, single: Target, figure: Figure) -> SimpleNamespace:
             f[k + at.TORQUE] = eighty * (size if size < one else one)
 
     @t.jit
-    def land(f, o, p, lane, shapes):  # type: ignore[no-untyped-def]
+    def land(f, o, p, lane, shapes):
         """Brings a walker's bodies to where the block has them; which left their padded bounding boxes, as bits."""
         grew = 0
         for b in range(at.BODIES):
@@ -79,7 +79,7 @@ def build(t: Target, single: Target, figure: Figure) -> SimpleNamespace:
         return grew
 
     @t.jit
-    def rest(f, o, solved):  # type: ignore[no-untyped-def]
+    def rest(f, o, solved):
         """Counts how long the walker has been still; whether it is awake."""
         least = at.F(1e30)
         for b in range(at.BODIES):
@@ -98,16 +98,16 @@ def build(t: Target, single: Target, figure: Figure) -> SimpleNamespace:
         return False
 
     @t.jit
-    def touched(g, h):  # type: ignore[no-untyped-def]
+    def touched(g, h):
         count = 0
         for k in range(g[h]):
             count += g[h + at.ICONTACT_AT + k * at.ICONTACT + at.STATE] & at.TOUCHING
         return count
 
     @t.jit
-    def begin(f, g, row, first_f, course, push, world):  # type: ignore[no-untyped-def]
+    def begin(f, g, row, first_f, course, push, world):
         """A new life on a course; its first step, with no action, shows what it sees first."""
-        line, boxes, bins, nboxes, width, shapes, sf, si = world
+        line, boxes, bins, nboxes, width, _, sf, si = world
         o, h = row * at.FLOATS, row * at.INTS
         for i in range(at.CONTACT_AT):
             f[o + i] = first_f[i]
@@ -121,7 +121,7 @@ def build(t: Target, single: Target, figure: Figure) -> SimpleNamespace:
         )  # fmt: skip
 
     @t.jit
-    def step(f, g, walkers, count, world, scratch, actions, seen, rewards, ends):  # type: ignore[no-untyped-def]
+    def step(f, g, walkers, count, world, scratch, actions, seen, rewards, ends):
         """One step of the group.
 
         Args:
@@ -165,7 +165,7 @@ def build(t: Target, single: Target, figure: Figure) -> SimpleNamespace:
                     find(f, o, g, h, line, lo, boxes, bo, nb, bins, no, sf, si, grew)
                 if awake:
                     impacts(f, o, g, h, line, lo, boxes, bo, nb, bins, no, shapes, sf, si)
-                perceive(f, o, g, h, line, lo, boxes, bo, nb, bins, no, sf, seen, row * 24)
+                perceive(f, o, g, h, line, lo, boxes, bo, bins, no, sf, seen, row * 24)
                 rewards[row], ends[row] = judge(f, o, g, h, x, a, actions, row * 4)
 
     return SimpleNamespace(begin=begin, step=step, think=think, polygons=polygons.build(single), room=blocks.room)

@@ -19,7 +19,7 @@ from numba.extending import intrinsic, lower_builtin, models, register_model, ty
 _ELEMENTS = {32: ir.FloatType(), 64: ir.DoubleType()}
 
 
-class Vec(types.Type):  # type: ignore[misc]
+class Vec(types.Type):
     """``lanes`` floats of ``bits`` bits."""
 
     def __init__(self, bits: int, lanes: int) -> None:
@@ -37,7 +37,7 @@ class Vec(types.Type):  # type: ignore[misc]
         return types.float32 if self.bits == 32 else types.float64
 
 
-class Mask(types.Type):  # type: ignore[misc]
+class Mask(types.Type):
     """``lanes`` truth values."""
 
     def __init__(self, lanes: int) -> None:
@@ -51,13 +51,13 @@ class Mask(types.Type):  # type: ignore[misc]
 
 
 @register_model(Vec)
-class _VecModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VecModel(models.PrimitiveModel):
     def __init__(self, manager: Any, of: Vec) -> None:
         super().__init__(manager, of, of.llvm)
 
 
 @register_model(Mask)
-class _MaskModel(models.PrimitiveModel):  # type: ignore[misc]
+class _MaskModel(models.PrimitiveModel):
     def __init__(self, manager: Any, of: Mask) -> None:
         super().__init__(manager, of, of.llvm)
 
@@ -157,7 +157,7 @@ def operations(lanes: int) -> dict[str, Any]:
     """What code on lanes calls beside operators: see :class:`aiga_walker.physics.target.Target`, whose fields these are."""
     f32, f64, mask = Vec(32, lanes), Vec(64, lanes), Mask(lanes)
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def load(typingctx: Any, array: Any, index: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             index = context.cast(builder, args[1], signature.args[1], types.intp)
@@ -165,7 +165,7 @@ def operations(lanes: int) -> dict[str, Any]:
 
         return f32(array, index), codegen
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             index = context.cast(builder, args[1], signature.args[1], types.intp)
@@ -174,7 +174,7 @@ def operations(lanes: int) -> dict[str, Any]:
 
         return types.void(array, index, f32), codegen
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def select(typingctx: Any, where: Any, yes: Any, no: Any) -> Any:
         vec = _vec((yes, no))
         result = vec or yes
@@ -185,7 +185,7 @@ def operations(lanes: int) -> dict[str, Any]:
 
         return result(where, yes, no), codegen
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def any_lane(typingctx: Any, where: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             bits = builder.bitcast(args[0], ir.IntType(lanes))
@@ -194,7 +194,7 @@ def operations(lanes: int) -> dict[str, Any]:
         return types.boolean(mask), codegen
 
     def convert(to: Vec, instruction: str) -> Any:
-        @intrinsic  # type: ignore[untyped-decorator]
+        @intrinsic
         def apply(typingctx: Any, value: Any) -> Any:
             def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
                 return getattr(builder, instruction)(args[0], to.llvm)
@@ -203,7 +203,7 @@ def operations(lanes: int) -> dict[str, Any]:
 
         return apply
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def whole(typingctx: Any, value: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return splat(builder, context.cast(builder, args[0], signature.args[0], types.float32), lanes)
@@ -238,7 +238,7 @@ def _call(builder: Any, name: str, args: Any) -> Any:
 def unary(name: str) -> Any:
     """An LLVM function of one float or one vector."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def apply(typingctx: Any, value: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return _call(builder, name, args)
@@ -248,7 +248,7 @@ def unary(name: str) -> Any:
     return apply
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """``a * b + c``, rounded once; of vectors, or of floats."""
     vec = _vec((a, b, c))
@@ -261,7 +261,7 @@ def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     return result(a, b, c), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def fetch_add(typingctx: Any, array: Any, amount: Any) -> Any:
     """Adds to the first element of an int64 array, whatever other threads do, and returns what was there before."""
 

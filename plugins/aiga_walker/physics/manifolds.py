@@ -1,7 +1,7 @@
 """Where two convex shapes touch: an edge of the ground, or a box of it, against a body's polygon.
 
-Shape A is the ground's and stands still; shape B is a body's, turned by ``(s, c)`` and moved to ``(x, y)``. Both functions write
-normal, point and two local points to ``m[0:8]`` and return ``(points, of the body's face, id of the first, id of the second)``.
+Shape A is the ground's and stands still; shape B is a body's, turned by ``(s, c)`` and moved to ``(x, y)``. Both functions
+write normal, point and two local points to ``m[0:8]`` and return ``(points, of the body's face, id of the first, id of the second)``.
 An id packs indices and kinds of the two features that meet, so that a point is known again in the next step.
 """
 
@@ -29,7 +29,7 @@ def build(t: Target) -> SimpleNamespace:
     face_vertex, vertex_face = pack(0, 0, _FACE, _VERTEX), pack(0, 0, _VERTEX, _FACE)
 
     @t.jit
-    def clip(x0, y0, id0, x1, y1, id1, nx, ny, offset, index):  # type: ignore[no-untyped-def]
+    def clip(x0, y0, id0, x1, y1, id1, nx, ny, offset, index):
         """A segment cut to one side of a line; whether anything is left of it, and its ends."""
         d0 = (nx * x0 + ny * y0) - offset
         d1 = (nx * x1 + ny * y1) - offset
@@ -45,11 +45,11 @@ def build(t: Target) -> SimpleNamespace:
         return False, x0, y0, id0, x1, y1, id1
 
     @t.jit
-    def swap(key):  # type: ignore[no-untyped-def]
+    def swap(key):
         return ((key & 0xFF) << 8) | ((key >> 8) & 0xFF) | (((key >> 16) & 0xFF) << 24) | (((key >> 24) & 0xFF) << 16)
 
     @t.jit
-    def edge(x1, y1, x2, y2, shapes, b, s, c, px, py, m):  # type: ignore[no-untyped-def]
+    def edge(x1, y1, x2, y2, shapes, b, s, c, px, py, m):
         """An edge without neighbours against polygon ``b`` of ``shapes``; ``m[8:28]`` is scratch."""
         ex, ey = x2 - x1, y2 - y1
         length = sqrt(ex * ex + ey * ey)
@@ -139,7 +139,7 @@ def build(t: Target) -> SimpleNamespace:
         return points, int(of_body), first, second
 
     @t.jit
-    def separation(p, a, sa, ca, ax, ay, face, q, b, sb, cb, bx, by):  # type: ignore[no-untyped-def]
+    def separation(p, a, sa, ca, ax, ay, face, q, b, sb, cb, bx, by):
         """How far polygon B lies before a face of polygon A."""
         nx, ny = p[a + normals + 2 * face], p[a + normals + 2 * face + 1]
         wx, wy = ca * nx - sa * ny, sa * nx + ca * ny
@@ -155,7 +155,7 @@ def build(t: Target) -> SimpleNamespace:
         return x * wx + y * wy
 
     @t.jit
-    def widest(p, a, sa, ca, ax, ay, q, b, sb, cb, bx, by):  # type: ignore[no-untyped-def]
+    def widest(p, a, sa, ca, ax, ay, q, b, sb, cb, bx, by):
         """The face of A that B is farthest before, found by climbing from the one towards B's centroid; and how far."""
         count = int(p[a + corners])
         ux, uy, vx, vy = q[b + centroid], q[b + centroid + 1], p[a + centroid], p[a + centroid + 1]
@@ -192,7 +192,7 @@ def build(t: Target) -> SimpleNamespace:
         return best, most
 
     @t.jit
-    def against(p, a, sa, ca, ax, ay, face, q, b, sb, cb, bx, by, flip, m):  # type: ignore[no-untyped-def]
+    def against(p, a, sa, ca, ax, ay, face, q, b, sb, cb, bx, by, flip, m):
         """The manifold of polygon A's face with the edge of polygon B that faces it most."""
         count, other = int(p[a + corners]), int(q[b + corners])
         vx, vy = p[a + normals + 2 * face], p[a + normals + 2 * face + 1]
@@ -246,7 +246,7 @@ def build(t: Target) -> SimpleNamespace:
         return points, flip, first, second
 
     @t.jit
-    def box(boxes, a, shapes, b, s, c, px, py, m):  # type: ignore[no-untyped-def]
+    def box(boxes, a, shapes, b, s, c, px, py, m):
         """Box ``a`` of the ground against polygon ``b`` of ``shapes``."""
         face_a, most_a = widest(boxes, a, zero, one, zero, zero, shapes, b, s, c, px, py)
         if most_a > skins:

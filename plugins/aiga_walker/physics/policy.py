@@ -13,7 +13,6 @@ from aiga_walker.physics.target import Target
 
 IDENTITY, TANH, RELU = range(3)
 PADDED = 16  # units of a layer are padded to a multiple of this
-UNITS = 512  # most units of a layer
 
 
 def build(t: Target) -> SimpleNamespace:
@@ -21,12 +20,22 @@ def build(t: Target) -> SimpleNamespace:
     load, store, select, whole, wide = t.load, t.store, t.select, t.whole, t.lanes
     zero, one, bound = at.ZERO, at.ONE, at.F(9.0)
     # A rational function of odd degree 13 over even degree 6, of least error between -9 and 9 in single precision.
-    p1, p3, p5, p7 = at.F(4.89352455891786e-03), at.F(6.37261928875436e-04), at.F(1.48572235717979e-05), at.F(5.12229709037114e-08)
+    p1, p3, p5, p7 = (
+        at.F(4.89352455891786e-03),
+        at.F(6.37261928875436e-04),
+        at.F(1.48572235717979e-05),
+        at.F(5.12229709037114e-08),
+    )
     p9, p11, p13 = at.F(-8.60467152213735e-11), at.F(2.00018790482477e-13), at.F(-2.76076847742355e-16)
-    q0, q2, q4, q6 = at.F(4.89352518554385e-03), at.F(2.26843463243900e-03), at.F(1.18534705686654e-04), at.F(1.19825839466702e-06)
+    q0, q2, q4, q6 = (
+        at.F(4.89352518554385e-03),
+        at.F(2.26843463243900e-03),
+        at.F(1.18534705686654e-04),
+        at.F(1.19825839466702e-06),
+    )
 
     @t.inline
-    def tanh(x):  # type: ignore[no-untyped-def]
+    def tanh(x):
         """Hyperbolic tangent, within 4e-7; NaN stays NaN."""
         x = select(x > bound, whole(bound), select(x < -bound, whole(-bound), x))
         s = x * x
@@ -35,7 +44,7 @@ def build(t: Target) -> SimpleNamespace:
         return select(y > one, whole(one), select(y < -one, whole(-one), y))
 
     @t.jit
-    def think(params, at_params, layers, inputs, at_inputs, out, at_out, x):  # type: ignore[no-untyped-def]
+    def think(params, at_params, layers, inputs, at_inputs, out, at_out, x):
         """The four actions of one agent.
 
         Args:
@@ -44,9 +53,9 @@ def build(t: Target) -> SimpleNamespace:
             layers: of each layer: inputs, padded outputs, activation.
             inputs, at_inputs: the observation.
             out, at_out: where the actions go.
-            x: scratch, twice ``UNITS``.
+            x: scratch, twice the longest layer or observation.
         """
-        here, there = 0, UNITS
+        here, there = 0, len(x) // 2
         for i in range(layers[0]):
             x[here + i] = inputs[at_inputs + i]
         k = at_params

@@ -16,19 +16,19 @@ def build(t: Target) -> SimpleNamespace:
     sqrt, counts = t.sqrt, tuple(at.F(i) for i in range(9))
 
     @t.jit
-    def turn(points, i, j, k):  # type: ignore[no-untyped-def]
+    def turn(points, i, j, k):
         """Cross product of the ways from corner ``i`` to ``j`` and to ``k``."""
         return (points[j, 0] - points[i, 0]) * (points[k, 1] - points[i, 1]) - (points[j, 1] - points[i, 1]) * (
             points[k, 0] - points[i, 0]
         )
 
     @t.jit
-    def far(points, i, j):  # type: ignore[no-untyped-def]
+    def far(points, i, j):
         x, y = points[j, 0] - points[i, 0], points[j, 1] - points[i, 1]
         return x * x + y * y
 
     @t.jit
-    def polygon(points, count, out, start):  # type: ignore[no-untyped-def]
+    def polygon(points, count, out, start):
         """The hull of ``count`` corners, by gift wrapping from the rightmost one; its normals and centroid."""
         first = 0
         for i in range(1, count):
@@ -71,7 +71,7 @@ def build(t: Target) -> SimpleNamespace:
         out[start + centroid], out[start + centroid + 1] = cx * inverse, cy * inverse
 
     @t.jit
-    def mass(out, start, density):  # type: ignore[no-untyped-def]
+    def mass(out, start, density):
         """Centre, inverse mass and inverse inertia of the body that is this polygon."""
         m = int(out[start + corners])
         sx, sy = zero, zero

@@ -34,12 +34,12 @@ def build(
     most, most_turn, angular_slop, enough = at.MAX_CORRECTION, at.MAX_ANGULAR_CORRECTION, at.ANGULAR_SLOP, -at.F(3.0) * at.SLOP
 
     @t.inline
-    def clamp(x, low, high):  # type: ignore[no-untyped-def]
+    def clamp(x, low, high):
         least = select(x < high, x, high)
         return select(low > least, low, least)
 
     @t.inline
-    def point(nx, ny, qx, qy, lx, ly, face_b, x, y, a, gx, gy, m, i, strength):  # type: ignore[no-untyped-def]
+    def point(nx, ny, qx, qy, lx, ly, face_b, x, y, a, gx, gy, m, i, strength):
         """One point of a contact; where the body is pushed to, and how far the two were apart."""
         s, c = sincos(a)
         px, py = x - (c * gx - s * gy), y - (s * gx + c * gy)
@@ -61,7 +61,7 @@ def build(
         return x + m * jx, y + m * jy, a + i * (rx * jy - ry * jx), apart
 
     @t.inline
-    def push(p, s, x, y, a, gx, gy, m, i, strength, least):  # type: ignore[no-untyped-def]
+    def push(p, s, x, y, a, gx, gy, m, i, strength, least):
         """One slot; and the least distance so far."""
         nx, ny, qx, qy = load(p, s), load(p, s + N_Y * wide), load(p, s + C_X * wide), load(p, s + C_Y * wide)
         lx, ly, face_b = load(p, s + P_X * wide), load(p, s + P_Y * wide), load(p, s + FACE_B * wide) != zero
@@ -77,14 +77,14 @@ def build(
             least = select(two & (apart < least), apart, least)
         return x, y, a, least
 
-    def joint_of(number):  # type: ignore[no-untyped-def]
+    def joint_of(number):
         a, b = at.JOINED[number]
         (ma, ia), (mb, ib) = masses[a], masses[b]
         ax_, ay_, bx_, by_ = arms[number]
         reference, lower, upper, mass = references[number], at.LOWER[number], at.UPPER[number], one / (ia + ib)
 
         @t.inline
-        def joint(which, limited, ax, ay, aa, bx, by, ba):  # type: ignore[no-untyped-def]
+        def joint(which, limited, ax, ay, aa, bx, by, ba):
             """One round of a joint; and whether its errors were small."""
             fine = which == which
             if limited:
@@ -130,7 +130,7 @@ def build(
     slot, strength = SLOT * wide, at.BAUMGARTE
 
     @t.jit
-    def solve(v, which, solved, limited, p, n4, n3, n0, n1, n2):  # type: ignore[no-untyped-def]
+    def solve(v, which, solved, limited, p, n4, n3, n0, n1, n2):
         """All rounds; slots as in :mod:`aiga_walker.physics.velocity`.
 
         Args:

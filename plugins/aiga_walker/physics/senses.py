@@ -6,8 +6,6 @@ import math
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from aiga_walker.physics import layout as at
 from aiga_walker.physics.target import Target
 
@@ -36,7 +34,7 @@ def build(t: Target, references: Any, stretch: Any, finish: float) -> SimpleName
     r0, r1, r2, r3 = references
 
     @t.jit
-    def cast_edge(line, e, x, y, dx, dy, nearest):  # type: ignore[no-untyped-def]
+    def cast_edge(line, e, x, y, dx, dy, nearest):
         """The least fraction of each ray to an edge, or ``nearest``."""
         x1, y1, nx, ny = line[e], line[e + 1], line[e + 2], line[e + 3]
         rx, ry = line[e + line_size] - x1, line[e + line_size + 1] - y1
@@ -50,7 +48,7 @@ def build(t: Target, references: Any, stretch: Any, finish: float) -> SimpleName
         return select(hit, part, nearest)
 
     @t.jit
-    def cast_box(boxes, k, x, y, dx, dy, nearest):  # type: ignore[no-untyped-def]
+    def cast_box(boxes, k, x, y, dx, dy, nearest):
         """The least fraction of each ray to where it enters a box, or ``nearest``."""
         lower, upper = whole(zero), whole(one)
         enters, misses = lower < zero, lower < zero
@@ -71,7 +69,7 @@ def build(t: Target, references: Any, stretch: Any, finish: float) -> SimpleName
         return select(misses, nearest, select(hit, lower, nearest))
 
     @t.jit
-    def lidar(f, o, line, lo, boxes, bo, nb, bins, no, sf):  # type: ignore[no-untyped-def]
+    def lidar(f, o, line, lo, boxes, bo, bins, no, sf):
         """Leaves each ray's fraction in ``sf[32:42]``."""
         x, y = f[o + at.PX], f[o + at.PY]
         for i in range(padded):
@@ -92,7 +90,7 @@ def build(t: Target, references: Any, stretch: Any, finish: float) -> SimpleName
             store(sf, 32 + chunk * wide, nearest)
 
     @t.jit
-    def perceive(f, o, g, h, line, lo, boxes, bo, nb, bins, no, sf, out, to):  # type: ignore[no-untyped-def]
+    def perceive(f, o, g, h, line, lo, boxes, bo, bins, no, sf, out, to):
         """The observation, computed in double precision as Gymnasium does, to ``out[to : to + 24]``."""
         b1, b2, b3, b4 = o + body_size, o + 2 * body_size, o + 3 * body_size, o + 4 * body_size
         flags = g[h + at.FLAGS]
@@ -110,16 +108,16 @@ def build(t: Target, references: Any, stretch: Any, finish: float) -> SimpleName
         out[to + 11] = at.F(float(f[b4 + at.A] - f[b3 + at.A] - r3) + 1.0)
         out[to + 12] = at.F(float(f[b4 + at.W] - f[b3 + at.W]) / 6)
         out[to + 13] = at.F(flags >> 1 & 1)
-        lidar(f, o, line, lo, boxes, bo, nb, bins, no, sf)
+        lidar(f, o, line, lo, boxes, bo, bins, no, sf)
         for i in range(RAYS):
             out[to + 14 + i] = sf[32 + i]
 
     @t.jit
-    def worth(x, a):  # type: ignore[no-untyped-def]
+    def worth(x, a):
         return 130 * float(x) / 30.0 - 5.0 * abs(float(a))
 
     @t.jit
-    def judge(f, o, g, h, x, a, actions, act):  # type: ignore[no-untyped-def]
+    def judge(f, o, g, h, x, a, actions, act):
         """The reward of the step from ``x`` and ``a``, the hull's place and angle before it; and how it ends the life."""
         px = f[o + at.PX]
         reward = at.F(worth(px, f[o + at.A]) - worth(x, a))

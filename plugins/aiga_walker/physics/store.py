@@ -22,6 +22,7 @@ import platformdirs
 from numba.core.caching import CompileResultCacheImpl, _Cache
 
 _SOURCES = Path(__file__).parent
+ENTRIES = ("start", "steps", "rollout", "polygon")
 
 
 def folder() -> Path:
@@ -40,7 +41,15 @@ def stamp() -> str:
     return hashlib.sha256(digest.digest() + "\n".join(versions).encode()).hexdigest()[:16]
 
 
-class KernelCache(_Cache):  # type: ignore[misc]
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _processor(codegen: Any) -> str:
+    return _short(str(codegen.magic_tuple()))
+
+
+class KernelCache(_Cache):
     """What a Numba dispatcher asks before it compiles.
 
     Args:
@@ -50,7 +59,7 @@ class KernelCache(_Cache):  # type: ignore[misc]
 
     def __init__(self, function: Any, lanes: int) -> None:
         self._function, self._lanes = function, lanes
-        self._as_numba_does = CompileResultCacheImpl.__new__(CompileResultCacheImpl)
+        self._as_numba_does: Any = CompileResultCacheImpl.__new__(CompileResultCacheImpl)
 
     @property
     def cache_path(self) -> str:
@@ -59,8 +68,8 @@ class KernelCache(_Cache):  # type: ignore[misc]
 
     def path(self, signature: Any, codegen: Any) -> Path:
         """The file of one signature on this processor."""
-        key = f"{signature}|{codegen.magic_tuple()}".encode()
-        return folder() / f"{self._function.__name__}-{self._lanes}-{stamp()}-{hashlib.sha256(key).hexdigest()[:12]}.kernel"
+        name = f"{self._function.__name__}-{self._lanes}-{stamp()}-{_processor(codegen)}-{_short(str(signature))}.kernel"
+        return folder() / name
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled kernel; None where there is none, or none that can be read."""
@@ -96,3 +105,11 @@ class KernelCache(_Cache):  # type: ignore[misc]
 
     def flush(self) -> None:
         """Removes nothing: other processes may be reading."""
+
+
+def held(lanes: int) -> bool:
+    """Whether kernels of these sources for so many lanes lie on disk, for this processor."""
+    from numba.core.registry import cpu_target
+
+    codegen = cpu_target.target_context.codegen()
+    return all(any(folder().glob(f"{name}-{lanes}-{stamp()}-{_processor(codegen)}-*.kernel")) for name in ENTRIES)

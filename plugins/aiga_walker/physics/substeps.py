@@ -15,9 +15,7 @@ from aiga_walker.physics import position, velocity
 from aiga_walker.physics.target import Target
 
 
-def build(
-    t: Target, contacts: SimpleNamespace, impact: SimpleNamespace, touch: Any, push: Any, sincos: Any
-) -> SimpleNamespace:
+def build(t: Target, contacts: SimpleNamespace, impact: SimpleNamespace, touch: Any, push: Any, sincos: Any) -> SimpleNamespace:
     """``impacts(...)``, and ``advance`` and ``place`` of one body.
 
     Args:
@@ -46,7 +44,7 @@ def build(
     time_of_impact = impact.time_of_impact
 
     @t.jit
-    def place(f, b, shapes, body):  # type: ignore[no-untyped-def]
+    def place(f, b, shapes, body):
         """Sine, cosine and origin of a body, from its centre and angle."""
         s, c = sincos(f[b + at.A])
         gx, gy = shapes[body * polygon_size + centre], shapes[body * polygon_size + centre + 1]
@@ -54,7 +52,7 @@ def build(
         f[b + at.PX], f[b + at.PY] = f[b + at.X] - (c * gx - s * gy), f[b + at.Y] - (s * gx + c * gy)
 
     @t.jit
-    def advance(f, b, alpha):  # type: ignore[no-untyped-def]
+    def advance(f, b, alpha):
         """Moves the start of a body's sweep to ``alpha`` of the step."""
         part = (alpha - f[b + at.ALPHA]) / (one - f[b + at.ALPHA])
         rest = one - part
@@ -64,14 +62,14 @@ def build(
         f[b + at.ALPHA] = alpha
 
     @t.jit
-    def bring(g, h, sf, fixture, alpha):  # type: ignore[no-untyped-def]
+    def bring(g, h, sf, fixture, alpha):
         """The ground's fixture, too, has come to ``alpha``, for whoever else meets it in this step."""
         for slot in range(g[h]):
             if g[h + icontact_at + slot * icontact_size] == fixture:
                 sf[ground_at + slot] = alpha
 
     @t.jit
-    def clear(f, b, ground, a, stride, na, shapes, p):  # type: ignore[no-untyped-def]
+    def clear(f, b, ground, a, stride, na, shapes, p):
         """Whether the body surely stays off the shape: before its bounding box or, of an edge, before its line, all the way.
 
         A vertex that turns leaves the straight way between its two ends by less than ``r (1 - cos(angle / 2))``.
@@ -105,7 +103,7 @@ def build(
         return above > margin or below < -margin
 
     @t.jit
-    def alone(f, b, o, g, h, shapes, body, sf, si, count, alpha):  # type: ignore[no-untyped-def]
+    def alone(f, b, o, g, h, shapes, body, sf, si, count, alpha):
         """Solves the body with its ``count`` contacts of the island, and moves it through the rest of the step."""
         p = body * polygon_size
         m, i = shapes[p + at.INV_MASS], shapes[p + at.INV_INERTIA]
@@ -154,7 +152,7 @@ def build(
         place(f, b, shapes, body)
 
     @t.jit
-    def earliest(f, o, g, h, line, lo, boxes, bo, nb, shapes, sf, si):  # type: ignore[no-untyped-def]
+    def earliest(f, o, g, h, line, lo, boxes, bo, nb, shapes, sf, si):
         """The contact with the earliest impact, -1 for none, and when it is."""
         best, soonest = -1, one
         for slot in range(g[h] - 1, -1, -1):
@@ -197,7 +195,7 @@ def build(
         return best, soonest
 
     @t.jit
-    def impacts(f, o, g, h, line, lo, boxes, bo, nb, bins, no, shapes, sf, si):  # type: ignore[no-untyped-def]
+    def impacts(f, o, g, h, line, lo, boxes, bo, nb, bins, no, shapes, sf, si):
         """All impacts of a walker's step."""
         for body in range(at.BODIES):
             f[o + body * body_size + at.ALPHA] = zero

@@ -83,12 +83,12 @@ def cuda() -> Target:
 
 def _rounding(inline: Any) -> tuple[Any, Any]:
     # Numba's floor and trunc give integers.
-    @inline  # type: ignore[untyped-decorator]
-    def floor(x):  # type: ignore[no-untyped-def]
+    @inline
+    def floor(x):
         return type(x)(math.floor(x))
 
-    @inline  # type: ignore[untyped-decorator]
-    def trunc(x):  # type: ignore[no-untyped-def]
+    @inline
+    def trunc(x):
         return type(x)(math.trunc(x))
 
     return floor, trunc
@@ -97,28 +97,28 @@ def _rounding(inline: Any) -> tuple[Any, Any]:
 def _single(inline: Any) -> dict[str, Any]:
     """The operations on lanes where there is one."""
 
-    @inline  # type: ignore[untyped-decorator]
-    def load(array, index):  # type: ignore[no-untyped-def]
+    @inline
+    def load(array, index):
         return array[index]
 
-    @inline  # type: ignore[untyped-decorator]
-    def store(array, index, value):  # type: ignore[no-untyped-def]
+    @inline
+    def store(array, index, value):
         array[index] = value
 
-    @inline  # type: ignore[untyped-decorator]
-    def select(where, yes, no):  # type: ignore[no-untyped-def]
+    @inline
+    def select(where, yes, no):
         return yes if where else no
 
-    @inline  # type: ignore[untyped-decorator]
-    def any_lane(where):  # type: ignore[no-untyped-def]
+    @inline
+    def any_lane(where):
         return where
 
-    @inline  # type: ignore[untyped-decorator]
-    def single(x):  # type: ignore[no-untyped-def]
+    @inline
+    def single(x):
         return np.float32(x)
 
-    @inline  # type: ignore[untyped-decorator]
-    def double(x):  # type: ignore[no-untyped-def]
+    @inline
+    def double(x):
         return np.float64(x)
 
     return {

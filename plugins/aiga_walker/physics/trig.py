@@ -25,9 +25,9 @@ def build(t: Target) -> SimpleNamespace:
     c3, c4 = float.fromhex("-0x1.6c087e89a359dp-10"), float.fromhex("0x1.99343027bf8c3p-16")
     s1, s2, s3 = (float.fromhex(h) for h in ("-0x1.555545995a603p-3", "0x1.1107605230bc4p-7", "-0x1.994eb3774cf24p-13"))
     tiny = np.float32(2.0**-12)
-    one, two, zero, fourth, four = 1.0, 2.0, 0.0, 0.25, 4.0
+    one, two, fourth, four = 1.0, 2.0, 0.25, 4.0
 
-    def sincos(angle):  # type: ignore[no-untyped-def]
+    def sincos(angle):
         given = double(angle)
         n = floor((trunc(given * per_turn) + half) * scale)
         x = fma(-n, quarter, given)

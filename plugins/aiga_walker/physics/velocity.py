@@ -37,13 +37,13 @@ def build(t: Target, masses: tuple[tuple[float, float], ...]) -> SimpleNamespace
     iterations = at.VELOCITY_ITERATIONS
 
     @t.inline
-    def clamp(x, low, high):  # type: ignore[no-untyped-def]
+    def clamp(x, low, high):
         # Box2D keeps the second of two that compare equal: it matters for the sign of zero.
         least = select(x < high, x, high)
         return select(low > least, low, least)
 
     @t.inline
-    def rub(c, p, nx, ny, friction, on, vx, vy, w, m, i):  # type: ignore[no-untyped-def]
+    def rub(c, p, nx, ny, friction, on, vx, vy, w, m, i):
         """Friction at one point."""
         rx, ry = load(c, p + R_X * wide), load(c, p + R_Y * wide)
         dx, dy = vx - w * ry, vy + w * rx
@@ -61,7 +61,7 @@ def build(t: Target, masses: tuple[tuple[float, float], ...]) -> SimpleNamespace
         )
 
     @t.inline
-    def contact(c, s, vx, vy, w, m, i):  # type: ignore[no-untyped-def]
+    def contact(c, s, vx, vy, w, m, i):
         """One slot at ``s``: friction first, then what keeps the bodies apart, of one point or of two at once."""
         nx, ny = load(c, s + N_X * wide), load(c, s + N_Y * wide)
         friction, points = load(c, s + RUB * wide), load(c, s + POINTS * wide)
@@ -110,12 +110,12 @@ def build(t: Target, masses: tuple[tuple[float, float], ...]) -> SimpleNamespace
             select(one, sw, select(fits, uw, w)),
         )
 
-    def joint_of(number):  # type: ignore[no-untyped-def]
+    def joint_of(number):
         a, b = at.JOINED[number]
         (ma, ia), (mb, ib) = masses[a], masses[b]
 
         @t.inline
-        def joint(j, p, limited, ax, ay, aw, bx, by, bw):  # type: ignore[no-untyped-def]
+        def joint(j, p, limited, ax, ay, aw, bx, by, bw):
             """One round of a joint whose rows begin at ``p``: motor, then limit and point, or the point alone."""
             rax, ray = load(j, p + RA_X * wide), load(j, p + RA_Y * wide)
             rbx, rby = load(j, p + RB_X * wide), load(j, p + RB_Y * wide)
@@ -145,7 +145,7 @@ def build(t: Target, masses: tuple[tuple[float, float], ...]) -> SimpleNamespace
         return joint
 
     @t.inline
-    def limit(j, p, cx, cy, cz, x, y):  # type: ignore[no-untyped-def]
+    def limit(j, p, cx, cy, cz, x, y):
         """Impulses where the joint is at a limit; ``x`` and ``y`` where it is at none."""
         which, iz = load(j, p + AT_LIMIT * wide), load(j, p + J_Z * wide)
         e11, e12, e13 = load(j, p + E11 * wide), load(j, p + E12 * wide), load(j, p + E13 * wide)
@@ -174,7 +174,7 @@ def build(t: Target, masses: tuple[tuple[float, float], ...]) -> SimpleNamespace
     slot = SLOT * wide
 
     @t.jit
-    def solve(v, j, limited, c, n4, n3, n0, n1, n2):  # type: ignore[no-untyped-def]
+    def solve(v, j, limited, c, n4, n3, n0, n1, n2):
         """All rounds.
 
         Args:
