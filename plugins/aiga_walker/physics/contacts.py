@@ -1,8 +1,8 @@
 """Contacts of one walker with the ground: found by bounding boxes, kept in order of age, updated each step.
 
-Functions take the walker's floats ``f`` from ``o`` and ints ``g`` from ``h``; the ground's vertices ``line`` from ``lo``, boxes
-``boxes`` from ``bo``, ``nb`` of them, which come before the edges in the numbers of fixtures; stretches ``bins`` from ``no``; the
-bodies' polygons ``shapes``; and scratch ``sf`` and ``si``.
+Functions take the walker's floats ``f`` from ``o`` and ints ``g`` from ``h``; the ground's vertices ``line`` from ``lo``,
+boxes ``boxes`` from ``bo``, ``nb`` of them, which come before the edges in the numbers of fixtures; stretches ``bins`` from
+``no``; the bodies' polygons ``shapes``; and scratch ``sf`` and ``si``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ TOI, GROUND = 64, 112
 SUBSTEPS, KNOWN, FOUND, ISLAND = 16, 64, 160, 288
 MANY = ISLAND - FOUND
 MET, OPEN = 1, 2
-ISLAND_SLOTS = 160  # of sf
+# Of each body's way through the step: its bounding box, by how much a turning vertex may leave its straight way, and the
+# vertices at both ends.
+SWEEP, SWEEP_SIZE, SAG, ENDS = 160, 25, 4, 5
+ISLAND_SLOTS = SWEEP + at.BODIES * SWEEP_SIZE  # of sf
 SF = ISLAND_SLOTS + 32 * velocity.SLOT
 SI = ISLAND + at.CONTACTS
 
@@ -32,6 +35,8 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
     contact_at, icontact_at, polygon_size, line_size = at.CONTACT_AT, at.ICONTACT_AT, at.POLYGON, at.LINE
     corners, box_at, centre, friction, room = at.CORNERS, at.BOX, at.CENTRE, at.FRICTION, at.CONTACTS
     bins_size, last_bin, ratio = at.BIN, at.BINS - 1, one / cell
+    apart, skin = at.SKINS + at.F(1e-3), radius + padding
+    sweep, sweep_size, eighth = SWEEP, SWEEP_SIZE, half * half * half
     ill = at.F(1000.0)
     edge, box = manifolds.edge, manifolds.box
     fell, crowded, hull, shank, far_shank = at.FELL, at.CROWDED, at.HULL, at.SHANK, at.FAR_SHANK
@@ -116,11 +121,25 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
     def collide(f, o, g, h, line, lo, boxes, bo, nb, shapes, sf):
         """Updates every contact, newest first; drops those whose bounding boxes came apart."""
         count, dropped = g[h], False
+        for body in range(at.BODIES):
+            b, p, k = o + body * body_size, body * polygon_size, sweep + body * sweep_size
+            s, c, px, py = f[b + at.SIN], f[b + at.COS], f[b + at.PX], f[b + at.PY]
+            lx, ly, hx, hy = at.F(1e30), at.F(1e30), at.F(-1e30), at.F(-1e30)
+            for i in range(int(shapes[p + corners])):
+                x, y = shapes[p + 2 * i], shapes[p + 2 * i + 1]
+                x, y = (c * x - s * y) + px, (s * x + c * y) + py
+                lx, ly, hx, hy = min(lx, x), min(ly, y), max(hx, x), max(hy, y)
+            # Out of the padding, and a hair nearer: what is farther than the skins has no manifold.
+            sf[k], sf[k + 1], sf[k + 2], sf[k + 3] = lx - apart, ly - apart, hx + apart, hy + apart
         for slot in range(count - 1, -1, -1):
             q = h + icontact_at + slot * icontact_size
             body = g[q + at.BODY_OF]
             lx, ly, hx, hy = ground(line, lo, boxes, bo, nb, g[q])
             if overlap(f, o + body * body_size, lx, ly, hx, hy):
+                k = sweep + body * sweep_size
+                off = sf[k] > hx - skin or sf[k + 1] > hy - skin or sf[k + 2] < lx + skin or sf[k + 3] < ly + skin
+                if off and g[q + at.STATE] & at.TOUCHING == 0:
+                    continue
                 update(f, o, g, h, line, lo, boxes, bo, nb, shapes, sf, slot)
                 continue
             if g[q + at.STATE] & at.TOUCHING != 0:
@@ -199,12 +218,12 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
             g[h] = slot + 1
 
     @t.jit
-    def moved(f, b, shapes, body, s0, c0):
+    def moved(f, b, shapes, body, s0, c0, sf):
         """Whether a body left its padded bounding box; if so it has a new one, longer where it is going.
 
-        ``s0`` and ``c0`` are sine and cosine of the angle at the sweep's start.
+        ``s0`` and ``c0`` are sine and cosine of the angle at the sweep's start. Leaves the body's way in ``sf``.
         """
-        p = body * polygon_size
+        p, way = body * polygon_size, sweep + body * sweep_size
         gx, gy = shapes[p + centre], shapes[p + centre + 1]
         px, py = f[b + at.X0] - (c0 * gx - s0 * gy), f[b + at.Y0] - (s0 * gx + c0 * gy)
         s1, c1, qx, qy = f[b + at.SIN], f[b + at.COS], f[b + at.PX], f[b + at.PY]
@@ -214,6 +233,12 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
             ax, ay = (c0 * x - s0 * y) + px, (s0 * x + c0 * y) + py
             bx, by = (c1 * x - s1 * y) + qx, (s1 * x + c1 * y) + qy
             lx, ly, hx, hy = min(lx, ax, bx), min(ly, ay, by), max(hx, ax, bx), max(hy, ay, by)
+            k = way + ENDS + 4 * i
+            sf[k], sf[k + 1], sf[k + 2], sf[k + 3] = ax, ay, bx, by
+        sf[way], sf[way + 1], sf[way + 2], sf[way + 3] = lx, ly, hx, hy
+        turned = f[b + at.A] - f[b + at.A0]
+        # r (1 - cos(angle / 2)), and no vertex is farther than 1.25 m from its body's centre of mass.
+        sf[way + SAG] = eighth * turned * turned * at.F(1.25)
         lx, ly, hx, hy = lx - radius, ly - radius, hx + radius, hy + radius
         inside = f[b + at.LOW_X] <= lx and f[b + at.LOW_Y] <= ly and hx <= f[b + at.HIGH_X] and hy <= f[b + at.HIGH_Y]
         if inside:

@@ -37,10 +37,14 @@ class Ground:
         """The same courses at ``rows`` of ``places``; elsewhere the first of them."""
         which = np.zeros(places, np.int64)
         which[rows] = np.arange(len(rows))
-        line, boxes, bins = (
-            part.reshape(len(self.count), -1)[which].reshape(-1) for part in (self.line, self.boxes, self.bins)
+        courses = len(self.count)
+        return Ground(
+            line=self.line.reshape(courses, -1)[which].reshape(-1),
+            boxes=self.boxes.reshape(courses, -1)[which].reshape(-1),
+            bins=self.bins.reshape(courses, -1)[which].reshape(-1),
+            count=self.count[which],
+            width=self.width,
         )
-        return Ground(line, boxes, bins, self.count[which], self.width)
 
     def put(self, rows: NDArray[np.int64], new: Ground) -> Ground:
         """With the courses of ``new`` at ``rows``; made anew only where these have more boxes than there is room for."""

@@ -1,7 +1,8 @@
 """The time at which a moving body meets the ground: GJK distances and conservative advancement along separating axes.
 
 Shape A, of ``na`` vertices that lie ``stride`` apart from ``a`` on in ``ground``, stands still. Shape B is a polygon whose
-centre goes from ``(x0, y0)``, turned by ``a0``, to ``(x1, y1)``, turned by ``a1``. ``sf[32:53]`` and ``si[:12]`` hold the simplex.
+centre goes from ``(x0, y0)``, turned by ``a0``, to ``(x1, y1)``, turned by ``a1``. ``sf[32:53]`` and ``si[:12]`` hold the
+simplex.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def build(t: Target, single: Target, figure: Figure) -> SimpleNamespace:
             f[k + at.TORQUE] = eighty * (size if size < one else one)
 
     @t.jit
-    def land(f, o, p, lane, shapes):
+    def land(f, o, p, lane, shapes, sf):
         """Brings a walker's bodies to where the block has them; which left their padded bounding boxes, as bits."""
         grew = 0
         for b in range(at.BODIES):
@@ -74,7 +74,7 @@ def build(t: Target, single: Target, figure: Figure) -> SimpleNamespace:
             f[k + at.X0], f[k + at.Y0], f[k + at.A0] = f[k + at.X], f[k + at.Y], f[k + at.A]
             f[k + at.X], f[k + at.Y], f[k + at.A] = p[r], p[r + wide], p[r + 2 * wide]
             place(f, k, shapes, b)
-            if moved(f, k, shapes, b, s0, c0):
+            if moved(f, k, shapes, b, s0, c0, sf):
                 grew |= 1 << b
         return grew
 
@@ -159,7 +159,7 @@ def build(t: Target, single: Target, figure: Figure) -> SimpleNamespace:
                 lo, bo, no = course * at.VERTICES * at.LINE, course * width * at.POLYGON, course * at.BINS * at.BIN
                 nb = nboxes[course]
                 x, a = f[o + at.PX], f[o + at.A]
-                grew = land(f, o, p, lane, shapes)
+                grew = land(f, o, p, lane, shapes, sf)
                 awake = rest(f, o, solved[lane] != zero)
                 if grew != 0:
                     find(f, o, g, h, line, lo, boxes, bo, nb, bins, no, sf, si, grew)

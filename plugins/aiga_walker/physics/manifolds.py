@@ -1,8 +1,8 @@
 """Where two convex shapes touch: an edge of the ground, or a box of it, against a body's polygon.
 
 Shape A is the ground's and stands still; shape B is a body's, turned by ``(s, c)`` and moved to ``(x, y)``. Both functions
-write normal, point and two local points to ``m[0:8]`` and return ``(points, of the body's face, id of the first, id of the second)``.
-An id packs indices and kinds of the two features that meet, so that a point is known again in the next step.
+write normal, point and two local points to ``m[0:8]`` and return ``(points, of the body's face, id of the first, id of the
+second)``. An id packs indices and kinds of the two features that meet, so that a point is known again in the next step.
 """
 
 from __future__ import annotations

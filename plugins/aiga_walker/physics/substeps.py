@@ -28,6 +28,7 @@ def build(t: Target, contacts: SimpleNamespace, impact: SimpleNamespace, touch: 
     body_size, icontact_size, icontact_at = at.BODY, at.ICONTACT, at.ICONTACT_AT
     polygon_size, line_size, corners, centre = at.POLYGON, at.LINE, at.CORNERS, at.CENTRE
     toi, ground_at, substeps, known, island = table.TOI, table.GROUND, table.SUBSTEPS, table.KNOWN, table.ISLAND
+    sweep, sweep_size = table.SWEEP, table.SWEEP_SIZE
     met, free, slots, slot_size, pslot = table.MET, table.OPEN, table.ISLAND_SLOTS, velocity.SLOT, position.SLOT
     late = one - at.F(10.0) * epsilon
     near = at.F(0.00675)  # within this the solver may see an impact: its target, its tolerance and half a millimetre
@@ -69,38 +70,33 @@ def build(t: Target, contacts: SimpleNamespace, impact: SimpleNamespace, touch: 
                 sf[ground_at + slot] = alpha
 
     @t.jit
-    def clear(f, b, ground, a, stride, na, shapes, p):
-        """Whether the body surely stays off the shape: before its bounding box or, of an edge, before its line, all the way.
+    def off(sf, way, lx, ly, hx, hy, margin):
+        """Whether the body's way stays off a bounding box."""
+        return sf[way] - hx > margin or lx - sf[way + 2] > margin or sf[way + 1] - hy > margin or ly - sf[way + 3] > margin
 
-        A vertex that turns leaves the straight way between its two ends by less than ``r (1 - cos(angle / 2))``.
-        """
-        s0, c0 = sincos(f[b + at.A0])
-        s1, c1, qx, qy = f[b + at.SIN], f[b + at.COS], f[b + at.PX], f[b + at.PY]
-        gx, gy = shapes[p + centre], shapes[p + centre + 1]
-        px, py = f[b + at.X0] - (c0 * gx - s0 * gy), f[b + at.Y0] - (s0 * gx + c0 * gy)
-        turned = f[b + at.A] - f[b + at.A0]
-        sag = at.F(0.125) * turned * turned * at.F(1.25)
-        x1, y1, x2, y2 = ground[a], ground[a + 1], ground[a + stride], ground[a + stride + 1]
-        glx, gly, ghx, ghy = min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
-        for i in range(2, na):
-            x, y = ground[a + i * stride], ground[a + i * stride + 1]
-            glx, gly, ghx, ghy = min(glx, x), min(gly, y), max(ghx, x), max(ghy, y)
-        nx, ny = zero, zero
-        if na == 2:
-            nx, ny = ground[a + 2], ground[a + 3]
-        lx, ly, hx, hy = at.F(1e30), at.F(1e30), at.F(-1e30), at.F(-1e30)
-        above, below = at.F(1e30), at.F(-1e30)
-        for i in range(int(shapes[p + corners])):
-            x, y = shapes[p + 2 * i], shapes[p + 2 * i + 1]
-            ax, ay = (c0 * x - s0 * y) + px, (s0 * x + c0 * y) + py
-            bx, by = (c1 * x - s1 * y) + qx, (s1 * x + c1 * y) + qy
-            lx, ly, hx, hy = min(lx, ax, bx), min(ly, ay, by), max(hx, ax, bx), max(hy, ay, by)
-            d0, d1 = (ax - x1) * nx + (ay - y1) * ny, (bx - x1) * nx + (by - y1) * ny
-            above, below = min(above, d0, d1), max(below, d0, d1)
-        margin = near + sag
-        if lx - ghx > margin or glx - hx > margin or ly - ghy > margin or gly - hy > margin:
+    @t.jit
+    def clear(sf, line, e, shapes, body):
+        """Whether a body surely stays off an edge all the way: off its bounding box, or on one side of its line."""
+        way = sweep + body * sweep_size
+        x1, y1, x2, y2 = line[e], line[e + 1], line[e + line_size], line[e + line_size + 1]
+        margin = near + sf[way + table.SAG]
+        if off(sf, way, min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2), margin):
             return True
+        nx, ny = line[e + 2], line[e + 3]
+        above, below = at.F(1e30), at.F(-1e30)
+        for i in range(int(shapes[body * polygon_size + corners])):
+            k = way + table.ENDS + 4 * i
+            d0 = (sf[k] - x1) * nx + (sf[k + 1] - y1) * ny
+            d1 = (sf[k + 2] - x1) * nx + (sf[k + 3] - y1) * ny
+            above, below = min(above, d0, d1), max(below, d0, d1)
         return above > margin or below < -margin
+
+    @t.jit
+    def clear_box(sf, boxes, k, body):
+        """Whether a body surely stays off a box's bounding box all the way."""
+        way, box = sweep + body * sweep_size, k + at.BOX
+        margin = near + sf[way + table.SAG] - (at.RADIUS + at.PADDING)
+        return off(sf, way, boxes[box], boxes[box + 1], boxes[box + 2], boxes[box + 3], margin)
 
     @t.jit
     def alone(f, b, o, g, h, shapes, body, sf, si, count, alpha):
@@ -172,7 +168,7 @@ def build(t: Target, contacts: SimpleNamespace, impact: SimpleNamespace, touch: 
                 if fixture < nb:
                     k, p = bo + fixture * polygon_size, body * polygon_size
                     n = int(boxes[k + corners])
-                    if not clear(f, b, boxes, k, 2, n, shapes, p):
+                    if not clear_box(sf, boxes, k, body):
                         hit, part = time_of_impact(
                             sf, si, boxes, k, 2, n, shapes, p, f[b + at.X0], f[b + at.Y0], f[b + at.A0],
                             f[b + at.X], f[b + at.Y], f[b + at.A],
@@ -181,7 +177,7 @@ def build(t: Target, contacts: SimpleNamespace, impact: SimpleNamespace, touch: 
                             alpha = min(start + (one - start) * part, one)
                 else:
                     k, p = lo + (fixture - nb) * line_size, body * polygon_size
-                    if not clear(f, b, line, k, line_size, 2, shapes, p):
+                    if not clear(sf, line, k, shapes, body):
                         hit, part = time_of_impact(
                             sf, si, line, k, line_size, 2, shapes, p, f[b + at.X0], f[b + at.Y0], f[b + at.A0],
                             f[b + at.X], f[b + at.Y], f[b + at.A],
@@ -239,7 +235,7 @@ def build(t: Target, contacts: SimpleNamespace, impact: SimpleNamespace, touch: 
                     bring(g, h, sf, g[k], before_ground)
             alone(f, b, o, g, h, shapes, body, sf, si, count, alpha)
             s0, c0 = sincos(f[b + at.A0])
-            grew = moved(f, b, shapes, body, s0, c0)
+            grew = moved(f, b, shapes, body, s0, c0, sf)
             for other in range(g[h]):
                 if g[h + icontact_at + other * icontact_size + at.BODY_OF] == body:
                     si[known + other] &= ~met
