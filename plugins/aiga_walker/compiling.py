@@ -37,7 +37,7 @@ def compile_aloud(say: Callable[[str], None]) -> None:
 def checkup() -> str:
     """Lanes of this processor, and which kernels lie on disk."""
     lanes = lanes_here()
-    held = [str(count) for count in (1, 8, 16) if store.held(count)]
+    held = [str(count) for count in (1, 8, 16, 32) if store.held(count)]
     kernels = (
         f"kernels for {', '.join(held)} lanes are compiled" if held else "no kernels are compiled yet: the first run does it"
     )

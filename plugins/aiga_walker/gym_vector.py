@@ -1,35 +1,39 @@
-"""``aiga/Walker-v0`` as a vector environment: bit for bit what ``SyncVectorEnv`` makes of the single one, with less between."""
+"""Batches of walkers as Gymnasium vector environments: bit for bit what ``SyncVectorEnv`` makes of single ones, but faster."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
-from numpy.typing import NDArray
+from gymnasium.vector import AutoresetMode
 
-from aiga_walker.env import Lidar
-from aiga_walker.gym_single import WalkerEnv
-from aiga_walker.lives import OBSERVATIONS
+from aiga_walker.gym_autoreset import AutoresetEnv
+from aiga_walker.gym_courses import GymnasiumCourses, OwnCourses
+from aiga_walker.gym_physics import Name, Physics, physics_of
 
-Observations = NDArray[np.float32]
-Flags = NDArray[np.bool_]
+if TYPE_CHECKING:
+    import torch
+
+    from aiga_walker.env import Lidar
 
 
-class WalkerVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]):
-    """``num_envs`` walkers, stepped one after the other.
+class WalkerVectorEnv(AutoresetEnv):
+    """``num_envs`` walkers on courses of one's own, see :class:`aiga_walker.gym_single.WalkerEnv`.
 
     Args:
         num_envs: how many.
-        course: of all, or a sequence with one for each; see :class:`WalkerEnv`.
-        lidar, render_mode: as of :class:`WalkerEnv`.
+        course: of all, or a sequence with one for each.
+        lidar, render_mode, physics: as of the single environment.
         max_episode_steps: after which an episode is truncated; None for never.
         autoreset_mode: when a finished episode is followed by a new one: in the next step, in the same step, or when asked.
+        threads: how many work on a step of the compiled simulator, without changing a bit; None for as many as there are cores.
+        device: None for NumPy arrays. Else observations, rewards (float32), terminations and truncations are torch tensors, and
+            actions may be. Of ``"cpu"`` they share the simulator's own memory: the next step or reset overwrites them, so clone
+            what is kept, as with ``copy=False`` of Gymnasium's. The simulator runs on the processor whatever the device: with
+            ``"cuda"`` every step copies actions and results between the two, a convenience and no gain in speed.
 
     Raises:
-        ValueError: if the courses are not ``num_envs``, or there would be no environment or no step.
+        ValueError: for an argument that is none of these, or courses that are not ``num_envs``.
         aiga.InputError: for a course that is not one.
     """
 
@@ -41,116 +45,53 @@ class WalkerVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]
         render_mode: str | None = None,
         max_episode_steps: int | None = 2000,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        physics: Name = "fast",
+        threads: int | None = None,
+        device: str | torch.device | None = None,
     ) -> None:
+        _check_count(num_envs)
         courses = [course] * num_envs if isinstance(course, (str, Mapping)) else list(course)
-        if num_envs < 1 or (max_episode_steps is not None and max_episode_steps < 1):
-            raise ValueError(f"num_envs {num_envs} and max_episode_steps {max_episode_steps} must be 1 or more")
         if len(courses) != num_envs:
-            raise ValueError(f"{len(courses)} courses for {num_envs} environments: give one for all, or one for each")
-        self.num_envs = num_envs
-        self.envs = [WalkerEnv(each, lidar, render_mode) for each in courses]
-        self.render_mode = render_mode
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.metadata = {**WalkerEnv.metadata, "autoreset_mode": self.autoreset_mode}
-        self.single_observation_space = self.envs[0].observation_space
-        self.single_action_space = self.envs[0].action_space
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self._limit = max_episode_steps
-        self._observations = np.zeros((num_envs, OBSERVATIONS), np.float32)
-        self._elapsed = [0] * num_envs
-        self._over = np.zeros(num_envs, np.bool_)
+            raise ValueError(f"course: {len(courses)} courses for {num_envs} environments; give one for all, or one for each")
+        own = OwnCourses(courses)
 
-    @property  # type: ignore[misc]
-    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
-        """The random generator of each environment."""
-        return tuple(env.np_random for env in self.envs)
+        def moved() -> Physics:
+            return physics_of(physics, num_envs, lidar, threads)
 
-    @property
-    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
-        """The seed of each environment's generator; -1 where it is not known."""
-        return tuple(env.np_random_seed for env in self.envs)
+        super().__init__(num_envs, own, moved, render_mode, max_episode_steps, autoreset_mode, device)
 
-    def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observations, dict[str, Any]]:
-        """Starts episodes.
 
-        Args:
-            seed: of the first environment, the others counting on from it; or one for each.
-            options: for each reset; with ``reset_mask``, ``[num_envs]`` bool, only those environments are reset.
+class BipedalVectorEnv(AutoresetEnv):
+    """``num_envs`` walkers of ``BipedalWalker-v3`` in the compiled simulator, see :class:`aiga_walker.gym_single.BipedalEnv`.
 
-        Raises:
-            ValueError: if the seeds are not ``num_envs``, or the mask is not a ``[num_envs]`` bool array with one true.
-        """
-        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else list(seed or [None] * self.num_envs)
-        if len(seeds) != self.num_envs:
-            raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments")
-        chosen = np.ones(self.num_envs, np.bool_)
-        if options is not None and "reset_mask" in options:
-            chosen = options["reset_mask"]
-            if (
-                not isinstance(chosen, np.ndarray)
-                or chosen.dtype != np.bool_
-                or chosen.shape != (self.num_envs,)
-                or not chosen.any()
-            ):
-                raise ValueError(
-                    f"options['reset_mask'] must be a bool array of shape ({self.num_envs},) with at least one True"
-                )
-            options = {name: value for name, value in options.items() if name != "reset_mask"}
-        infos: dict[str, Any] = {}
-        for row in np.flatnonzero(chosen).tolist():
-            infos = self._add_info(infos, self._begin(row, seeds[row], options), row)
-        return self._observations.copy(), infos
+    Args:
+        num_envs: how many.
+        render_mode: ``rgb_array`` or None.
+        hardcore: with stumps, stairs and pits.
+        max_episode_steps, autoreset_mode, threads, device: as of :class:`WalkerVectorEnv`.
 
-    def step(self, actions: NDArray[np.float32]) -> tuple[Observations, NDArray[np.float64], Flags, Flags, dict[str, Any]]:
-        """One step of every environment, or a reset where the autoreset mode calls for one.
+    Raises:
+        ValueError: for an argument that is none of these.
+    """
 
-        Raises:
-            ValueError: if ``actions`` are not ``[num_envs, 4]``.
-            RuntimeError: where an environment must be reset first.
-        """
-        if np.shape(actions) != self.action_space.shape:
-            raise ValueError(f"actions of shape {self.action_space.shape} are wanted, found {np.shape(actions)}")
-        rewards = np.zeros(self.num_envs, np.float64)
-        terminations, truncations = np.zeros(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
-        infos: dict[str, Any] = {}
-        mode, limit = self.autoreset_mode, self._limit
-        if mode is AutoresetMode.DISABLED and self._over.any():
-            raise RuntimeError(
-                "an environment whose episode is over must be reset, with options['reset_mask'], before the next step"
-            )
-        over = self._over.tolist()
-        for row, env in enumerate(self.envs):
-            if over[row]:
-                infos = self._add_info(infos, self._begin(row), row)
-                continue
-            observation, reward, terminated, truncated, info = env.walker.step(actions[row])
-            self._elapsed[row] += 1
-            truncated = truncated or (limit is not None and self._elapsed[row] >= limit)
-            self._observations[row] = observation
-            rewards[row], terminations[row], truncations[row] = reward, terminated, truncated
-            if (terminated or truncated) and mode is AutoresetMode.SAME_STEP:
-                infos = self._add_info(infos, {"final_obs": observation, "final_info": info}, row)
-                info = self._begin(row)
-            if info:
-                infos = self._add_info(infos, info, row)
-        self._over = (terminations | truncations) if mode is not AutoresetMode.SAME_STEP else np.zeros(self.num_envs, np.bool_)
-        return self._observations.copy(), rewards, terminations, truncations, infos
+    def __init__(
+        self,
+        num_envs: int = 1,
+        render_mode: str | None = None,
+        hardcore: bool = False,
+        max_episode_steps: int | None = 1600,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        threads: int | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
+        _check_count(num_envs)
 
-    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """A frame of each environment, in ``rgb_array`` mode."""
-        frames = (env.render() for env in self.envs)
-        return tuple(frame for frame in frames if frame is not None) if self.render_mode else None
+        def moved() -> Physics:
+            return physics_of("fast", num_envs, threads=threads)
 
-    def close_extras(self, **kwargs: Any) -> None:
-        """Frees the worlds."""
-        for env in self.envs:
-            env.close()
+        super().__init__(num_envs, GymnasiumCourses(hardcore), moved, render_mode, max_episode_steps, autoreset_mode, device)
 
-    def _begin(self, row: int, seed: int | None = None, options: dict[str, Any] | None = None) -> dict[str, Any]:
-        self._observations[row], info = self.envs[row].reset(seed=seed, options=options)
-        self._elapsed[row] = 0
-        self._over[row] = False
-        return info
+
+def _check_count(num_envs: int) -> None:
+    if not isinstance(num_envs, int) or num_envs < 1:
+        raise ValueError(f"num_envs {num_envs!r}: must be an int of 1 or more")

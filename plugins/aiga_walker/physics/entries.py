@@ -54,10 +54,10 @@ def build(kernels: SimpleNamespace, jit: Any) -> SimpleNamespace:
                 and ``poses`` ``[P, limit, 5, 3]``.
         """
         lives, count = len(courses), 0
-        for row in range(GROUP):
+        for row in range(len(book)):
             book[row, JOB] = -1
         while True:
-            for row in range(GROUP):
+            for row in range(len(book)):
                 if book[row, JOB] < 0 and counter[0] < lives:
                     job = fetch_add(counter, 1)
                     if job < lives:

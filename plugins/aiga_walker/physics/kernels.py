@@ -25,17 +25,19 @@ from aiga_walker.physics import layout as at
 from aiga_walker.physics.figure import Figure
 from aiga_walker.physics.target import Target
 
-GROUP = 64  # walkers that a thread of a CPU steps together
+GROUP = 256  # most walkers that a thread of a CPU steps together
 
 
-def build(t: Target, single: Target, figure: Figure) -> SimpleNamespace:
+def build(t: Target, single: Target, figure: Figure, narrow: Target | None = None) -> SimpleNamespace:
     """``step(...)`` and ``begin(...)`` of a group, from which entry points are made.
 
     Args:
         t: the target.
         single: the same, one walker at a time; ``t`` itself where it has one lane.
         figure: the walker's body.
+        narrow: of as many lanes as one register holds, for what works on one walker at a time; ``t`` unless given.
     """
+    narrow = narrow or t
     masses, arms, references, centres = figure.masses, figure.arms, figure.references, figure.centres
     lanes_trig = trig.build(t)
     sincos = trig.build(single).sincos
@@ -45,8 +47,8 @@ def build(t: Target, single: Target, figure: Figure) -> SimpleNamespace:
     push = position.build(single, masses, arms, references, centres, sincos).push if t is not single else positions.push
     after = substeps.build(single, table, impact.build(single, sincos), touch, push, sincos)
     blocks = block.build(t, masses, arms, references, table, velocities.solve, positions.solve)
-    sense = senses.build(t, references, table.stretch, figure.finish)
-    brain = policy.build(t)
+    sense = senses.build(narrow, references, table.stretch, figure.finish)
+    brain = policy.build(narrow)
     collide, find, moved, impacts, place = table.collide, table.find, table.moved, after.impacts, after.place
     advance, perceive, judge, think = blocks.advance, sense.perceive, sense.judge, brain.think
     wide = t.lanes

@@ -16,7 +16,7 @@ PADDED = 16  # units of a layer are padded to a multiple of this
 
 
 def build(t: Target) -> SimpleNamespace:
-    """``think(...)``."""
+    """``think(...)`` and ``tanh(x)``."""
     load, store, select, whole, wide = t.load, t.store, t.select, t.whole, t.lanes
     zero, one, bound = at.ZERO, at.ONE, at.F(9.0)
     # A rational function of odd degree 13 over even degree 6, of least error between -9 and 9 in single precision.
@@ -78,4 +78,4 @@ def build(t: Target) -> SimpleNamespace:
         for i in range(4):
             out[at_out + i] = x[here + i]
 
-    return SimpleNamespace(think=think)
+    return SimpleNamespace(think=think, tanh=tanh)

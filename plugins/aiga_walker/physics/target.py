@@ -67,31 +67,39 @@ def cpu(lanes: int) -> Target:
 
 
 def cuda() -> Target:
-    """A CUDA device: a walker a thread."""
+    """A CUDA device: a walker a thread. Its functions become code in :mod:`aiga_walker.physics.cuda_compiler`."""
     from numba import cuda as device
 
     def jit(function: Any) -> Any:
-        return device.jit(device=True, fastmath=False, opt=True)(function)
+        return device.jit(device=True, opt=True)(function)
 
     def inline(function: Any) -> Any:
-        return device.jit(device=True, fastmath=False, opt=True, forceinline=True)(function)
+        return device.jit(device=True, opt=True, forceinline=True)(function)
 
-    unary = {"sqrt": math.sqrt, "fabs": math.fabs}
-    floor, trunc = _rounding(inline)
-    return Target("cuda", 1, jit, inline, **_single(inline), **unary, floor=floor, trunc=trunc, fma=device.fma)
-
-
-def _rounding(inline: Any) -> tuple[Any, Any]:
-    # Numba's floor and trunc give integers.
+    # Python's own floor and trunc give integers; these stay in double precision, where sines need them.
     @inline
     def floor(x):
-        return type(x)(math.floor(x))
+        return device.libdevice.floor(x)
 
     @inline
     def trunc(x):
-        return type(x)(math.trunc(x))
+        return device.libdevice.trunc(x)
 
-    return floor, trunc
+    @inline
+    def fma(a, b, c):
+        return device.fma(a, b, c)
+
+    # An index without a sign is never counted from the end, which costs more here than the load itself.
+    @inline
+    def load(array, index):
+        return array[np.uint64(index)]
+
+    @inline
+    def store(array, index, value):
+        array[np.uint64(index)] = value
+
+    words = {**_single(inline), "load": load, "store": store, "floor": floor, "trunc": trunc, "fma": fma}
+    return Target("cuda", 1, jit, inline, sqrt=math.sqrt, fabs=math.fabs, **words)
 
 
 def _single(inline: Any) -> dict[str, Any]:

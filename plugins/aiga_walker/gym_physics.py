@@ -1,0 +1,148 @@
+"""What moves the walkers of a Gymnasium environment: the compiled simulator, or Box2D. Both give the same bits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiga_walker.terrain import Terrain
+
+if TYPE_CHECKING:
+    from aiga_walker.env import Lidar
+
+Name = Literal["fast", "box2d"]
+_LIDARS = ("nearest", "first-hit")  # spelt out, so that asking for them imports no Box2D
+
+Rows = Sequence[int] | NDArray[np.int64]
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+
+class Physics(Protocol):
+    """``N`` walkers that are begun and stepped in any groups.
+
+    Attributes:
+        seen: ``[N, 24]`` float32, the latest observations, always the same array.
+    """
+
+    seen: Floats
+
+    def begin(self, rows: Rows, terrains: Sequence[Terrain], pushes: Sequence[float]) -> None:
+        """New episodes in ``rows``, on these courses, with pushes in N."""
+        ...
+
+    def step(self, rows: Rows, actions: Floats) -> tuple[Floats, Flags]:
+        """One step of ``rows`` with ``[len(rows), 4]`` actions: their rewards, and which episodes it ended."""
+        ...
+
+    def poses(self) -> NDArray[Any]:
+        """``[N, 5, 3]``: x and y in m and angle in rad of hull, thigh, shank, thigh, shank."""
+        ...
+
+    def close(self) -> None:
+        """Frees what can be freed."""
+        ...
+
+
+def physics_of(name: Name, count: int, lidar: Lidar = "nearest", threads: int | None = None) -> Physics:
+    """``count`` walkers.
+
+    Args:
+        name: ``fast``, the compiled simulator, or ``box2d``.
+        count: how many.
+        lidar: ``nearest`` hit, or in Box2D ``first-hit``.
+        threads: how many work on a step of the compiled simulator; None for as many as this process may use.
+
+    Raises:
+        ValueError: for a name, lidar or number of threads that there is not, or not in this physics.
+    """
+    if name not in get_args(Name):
+        raise ValueError(f"physics {name!r}: must be one of {', '.join(get_args(Name))}")
+    if lidar not in _LIDARS:
+        raise ValueError(f"lidar {lidar!r}: must be one of {', '.join(_LIDARS)}")
+    if threads is not None and not (isinstance(threads, int) and threads >= 1):
+        raise ValueError(f"threads {threads!r}: must be an int of 1 or more, or None for all cores")
+    if name == "box2d":
+        if threads not in (None, 1):
+            raise ValueError(
+                f"threads {threads}: physics 'box2d' steps one walker at a time; leave threads out, or take 'fast'"
+            )
+        return _Box2D(count, lidar)
+    if lidar != "nearest":
+        raise ValueError(f"lidar {lidar!r}: physics 'fast' has only 'nearest'; write physics='box2d' for {lidar!r}")
+    return _Fast(count, threads or _cores())
+
+
+def _cores() -> int:
+    # macOS and Windows do not say which cores a process may use.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Fast:
+    """Walkers of the compiled simulator, which is compiled first where it is not yet."""
+
+    def __init__(self, count: int, threads: int) -> None:
+        from aiga_walker.compiling import compile_aloud
+        from aiga_walker.physics.engine import engine
+
+        compile_aloud(lambda line: print(line, file=sys.stderr))
+        self._herd, self._threads = engine().herd(count), threads
+        self.seen: Floats = self._herd.seen
+
+    def begin(self, rows: Rows, terrains: Sequence[Terrain], pushes: Sequence[float]) -> None:
+        self._herd.begin(rows, terrains, pushes)
+        self._check(rows)
+
+    def step(self, rows: Rows, actions: Floats) -> tuple[Floats, Flags]:
+        from aiga_walker.physics.senses import OVER
+
+        self._herd.step(rows, actions, self._threads)
+        self._check(rows)
+        return self._herd.rewards[rows], self._herd.ends[rows] & OVER != 0
+
+    def poses(self) -> NDArray[Any]:
+        return self._herd.poses()
+
+    def close(self) -> None:
+        """Nothing: arrays go with the object."""
+
+    def _check(self, rows: Rows) -> None:
+        from aiga_walker.physics.senses import LOST
+
+        lost = self._herd.ends[rows] & LOST != 0
+        if lost.any():
+            from aiga_walker.fast import CROWDED
+
+            raise RuntimeError(f"environments {np.asarray(rows)[lost].tolist()}: {CROWDED}; reset them, or use physics='box2d'")
+
+
+class _Box2D:
+    """Walkers in Box2D worlds of their own, stepped one after the other."""
+
+    def __init__(self, count: int, lidar: Lidar) -> None:
+        from aiga_walker.env import CourseWalker
+
+        self._walkers = [CourseWalker(lidar) for _ in range(count)]
+        self.seen: Floats = np.zeros((count, 24), np.float32)
+
+    def begin(self, rows: Rows, terrains: Sequence[Terrain], pushes: Sequence[float]) -> None:
+        for row, terrain, push in zip(rows, terrains, pushes, strict=True):
+            self.seen[row] = self._walkers[row].begin(terrain, push)
+
+    def step(self, rows: Rows, actions: Floats) -> tuple[Floats, Flags]:
+        rewards, over = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.bool_)
+        for place, (row, action) in enumerate(zip(rows, actions, strict=True)):
+            self.seen[row], rewards[place], over[place], _, _ = self._walkers[row].step(action)
+        return rewards, over
+
+    def poses(self) -> NDArray[Any]:
+        return np.array([walker.poses() for walker in self._walkers])
+
+    def close(self) -> None:
+        for walker in self._walkers:
+            walker.end()

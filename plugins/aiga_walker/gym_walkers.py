@@ -1,0 +1,135 @@
+"""``N`` walkers as Gymnasium's environments have them, with neither time limit nor autoreset: courses, physics, pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import gymnasium
+import numpy as np
+from gymnasium.error import ResetNeeded
+from numpy.typing import NDArray
+
+from aiga_walker.draw import Scene
+from aiga_walker.gym_courses import Courses
+from aiga_walker.gym_physics import Flags, Floats, Physics, Rows
+from aiga_walker.terrain import Terrain
+
+METADATA: Final[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 50}
+OBSERVATIONS, ACTIONS = 24, 4
+_LEG: Final = (math.pi, 5.0, math.pi, 5.0)
+_HIGH: Final = (math.pi, 5.0, 5.0, 5.0, *_LEG, 5.0, *_LEG, 5.0, *[1.0] * 10)
+
+
+def observation_space() -> gymnasium.Space[Floats]:
+    """Of ``BipedalWalker-v3``: hull, legs and their contact with the ground, ten lidar rays."""
+    high = np.array(_HIGH, np.float32)
+    low = -high
+    low[[8, 13]] = 0.0
+    return gymnasium.spaces.Box(low, high)
+
+
+def action_space() -> gymnasium.Space[Floats]:
+    """Of ``BipedalWalker-v3``: what is asked of hip, knee, hip, knee."""
+    return gymnasium.spaces.Box(-1.0, 1.0, (ACTIONS,), np.float32)
+
+
+def checked(render_mode: str | None) -> str | None:
+    """A render mode that there is.
+
+    Raises:
+        ValueError: for another.
+    """
+    if render_mode not in (None, *METADATA["render_modes"]):
+        raise ValueError(f"render_mode {render_mode!r}: must be None or 'rgb_array'")
+    return render_mode
+
+
+def actions_of(actions: Any, shape: tuple[int, ...]) -> Floats:
+    """Actions as a float32 array.
+
+    Args:
+        actions: an array, a tensor on any device, or nested sequences.
+        shape: that they must have.
+
+    Raises:
+        ValueError: if they are not numbers of that shape.
+    """
+    if hasattr(actions, "detach"):
+        actions = actions.detach().cpu()
+    try:
+        array = np.asarray(actions, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"actions of type {type(actions).__name__}: must be numbers of shape {shape}; {error}") from error
+    if array.shape != shape:
+        raise ValueError(f"actions of shape {array.shape}: must have shape {shape}, {ACTIONS} numbers an environment")
+    return array
+
+
+class Walkers:
+    """``N`` walkers, begun and stepped in any groups.
+
+    Args:
+        count: ``N``.
+        courses: where their courses come from.
+        physics: what moves them.
+
+    Attributes:
+        seen: ``[N, 24]`` float32, the latest observations, always the same array.
+        terrains: of each walker, None before its first episode.
+    """
+
+    def __init__(self, count: int, courses: Courses, physics: Physics) -> None:
+        self.courses, self._physics = courses, physics
+        self.seen = physics.seen
+        self.terrains: list[Terrain | None] = [None] * count
+        self._begun = np.zeros(count, np.bool_)
+        self._scenes: dict[int, Scene] = {}
+
+    def begin(self, rows: Sequence[int], rngs: Sequence[np.random.Generator]) -> list[dict[str, Any]]:
+        """New episodes in ``rows``, from the random numbers of each; what each tells in ``info``."""
+        starts = self.courses.draw(rows, rngs)
+        self._physics.begin(rows, [start.terrain for start in starts], [start.push for start in starts])
+        for row, start in zip(rows, starts, strict=True):
+            self.terrains[row] = start.terrain
+            self._scenes.pop(row, None)
+        self._begun[rows] = True
+        return [start.info for start in starts]
+
+    def step(self, rows: Rows, actions: Floats) -> tuple[Floats, Flags]:
+        """One step, of 1/50 s, of ``rows`` with ``[N, 4]`` actions: their rewards, and which episodes it ended.
+
+        Raises:
+            ResetNeeded: if an episode was never begun.
+            ValueError: if an action of ``rows`` is not a number; then none is stepped.
+        """
+        self.ready()
+        actions = actions[rows]
+        void = np.isnan(actions).any(axis=1)
+        if void.any():
+            raise ValueError(
+                f"actions of environments {np.asarray(rows)[void].tolist()} are not numbers (NaN): "
+                "none was stepped; give numbers, which are clipped to [-1, 1]"
+            )
+        return self._physics.step(rows, actions)
+
+    def ready(self) -> None:
+        """Raises ``ResetNeeded`` where an episode was never begun."""
+        if not self._begun.all():
+            raise ResetNeeded("call reset() first: not every environment has begun an episode")
+
+    def frames(self) -> tuple[NDArray[np.uint8], ...]:
+        """``[240, 400, 3]`` of each walker, where it is."""
+        self.ready()
+        poses = self._physics.poses().tolist()
+        for row, terrain in enumerate(self.terrains):
+            if row not in self._scenes and terrain is not None:
+                self._scenes[row] = Scene(terrain)
+        return tuple(self._scenes[row].frame(pose) for row, pose in enumerate(poses))
+
+    def close(self) -> None:
+        """Frees the worlds; a new episode must begin before the next step."""
+        self._begun[:] = False
+        self._scenes.clear()
+        self._physics.close()
