@@ -143,7 +143,7 @@ def main() -> None:
     lanes = 16 if chosen.avx2 else lanes_here()
     kind = "AVX2" if lanes == 16 else "AVX-512"
     goals = {GYM: 14.0, POOL: 5.0} if kind == "AVX2" else {GYM: 20.0, POOL: 7.0}
-    rounds, lives, steps = (3, 96, 6000) if chosen.quick else (7, 384, 20000)
+    rounds, lives, steps = (3, 96, 6000) if chosen.quick else (5, 256, 16000)
     report = Report("walker_speed")
     for course, (ours, name) in COURSES.items():
         widths = [lanes, lanes // 2, 1]

@@ -128,7 +128,7 @@ def test_results_hang_on_no_number_of_threads_and_no_company() -> None:
 def test_results_hang_on_no_number_of_lanes() -> None:
     terrain, policies = grounds(some_pairs(20).envs), policies_of(MLP.layers(some_pairs(20).agents.batches[0].leaves))
     totals = []
-    for lanes in (1, 8, 16):
+    for lanes in (1, 16, 32):
         simulator = engine(lanes)
         lives = simulator.rollout(
             simulator.ground(terrain), np.arange(20), pushes(torch.arange(20)), np.arange(20), policies, limit=100

@@ -120,19 +120,19 @@ def test_a_single_environment_has_the_same_episodes(name: str) -> None:
     assert ends > 0
 
 
-def test_a_walk_to_the_finishing_line_is_the_same_too() -> None:
+@pytest.mark.parametrize(("seed", "ends"), [(6, (True, False)), (0, (False, True))])
+def test_a_walk_to_the_finishing_line_or_to_the_time_limit_is_the_same(seed: int, ends: tuple[bool, bool]) -> None:
     ours, own = gymnasium.make("aiga/BipedalWalker-v3"), gymnasium.make("BipedalWalker-v3")
-    heuristics, seen = BipedalWalkerHeuristics(), ours.reset(seed=6)[0]
-    assert np.array_equal(seen, own.reset(seed=6)[0])
-    over = False
-    while not over:
+    heuristics, seen = BipedalWalkerHeuristics(), ours.reset(seed=seed)[0]
+    own.reset(seed=seed)
+    terminated = truncated = False
+    while not (terminated or truncated):
         action = np.array(heuristics.step_heuristic(seen), np.float32)
         seen, reward, terminated, truncated, _ = ours.step(action)
         expected = own.step(action)
         assert np.array_equal(seen, expected[0])
         assert (reward, terminated, truncated) == (float(expected[1]), *expected[2:4])
-        over = terminated or truncated
-    assert terminated
+    assert (terminated, truncated) == ends
     assert reward > -100.0
 
 

@@ -35,7 +35,7 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
     contact_at, icontact_at, polygon_size, line_size = at.CONTACT_AT, at.ICONTACT_AT, at.POLYGON, at.LINE
     corners, box_at, centre, friction, room = at.CORNERS, at.BOX, at.CENTRE, at.FRICTION, at.CONTACTS
     bins_size, last_bin, ratio = at.BIN, at.BINS - 1, one / cell
-    apart, skin = at.SKINS + at.F(1e-3), radius + padding
+    apart, skin = at.F(1.5) * at.SKINS, radius + padding
     sweep, sweep_size, eighth = SWEEP, SWEEP_SIZE, half * half * half
     ill = at.F(1000.0)
     edge, box = manifolds.edge, manifolds.box
@@ -129,7 +129,7 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
                 x, y = shapes[p + 2 * i], shapes[p + 2 * i + 1]
                 x, y = (c * x - s * y) + px, (s * x + c * y) + py
                 lx, ly, hx, hy = min(lx, x), min(ly, y), max(hx, x), max(hy, y)
-            # Out of the padding, and a hair nearer: what is farther than the skins has no manifold.
+            # What is farther from an edge than the skins, and half as much again, has no manifold with it.
             sf[k], sf[k + 1], sf[k + 2], sf[k + 3] = lx - apart, ly - apart, hx + apart, hy + apart
         for slot in range(count - 1, -1, -1):
             q = h + icontact_at + slot * icontact_size
@@ -138,7 +138,8 @@ def build(t: Target, manifolds: SimpleNamespace, cell: Any) -> SimpleNamespace:
             if overlap(f, o + body * body_size, lx, ly, hx, hy):
                 k = sweep + body * sweep_size
                 off = sf[k] > hx - skin or sf[k + 1] > hy - skin or sf[k + 2] < lx + skin or sf[k + 3] < ly + skin
-                if off and g[q + at.STATE] & at.TOUCHING == 0:
+                # Of boxes not: the sides of a face reach beyond it, and the widest face is found by climbing.
+                if off and g[q] >= nb and g[q + at.STATE] & at.TOUCHING == 0:
                     continue
                 update(f, o, g, h, line, lo, boxes, bo, nb, shapes, sf, slot)
                 continue
