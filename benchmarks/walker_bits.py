@@ -262,7 +262,7 @@ def main() -> None:
             report.add_row(f"{name}: steps on or against a {kind}, where there are any", 100 * touching / max(steps, 1), "%")
         print(f"{name}: {tally.differing} of {tally.values} values differ, {time.perf_counter() - began:.0f} s", flush=True)
     # Each other number of lanes is half a minute of compiling.
-    lanes = () if given.quick else (1, 8, 16)
+    lanes = () if given.quick else (1, 8, 16, 32)
     for name, tally in other_ways(kept["open loop"][: 1 + 2 * (not given.quick)], kept["closed loop"][:1], lanes).items():
         report.add_row(f"{name}: differing values of {tally.episodes} episodes", tally.differing, "", "0", tally.differing == 0)
         if tally.first:

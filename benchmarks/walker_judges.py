@@ -153,7 +153,7 @@ def actor_of(case: Case) -> Actor:
     thinkers: dict[str, Callable[[], Actor]] = {
         "numpy": lambda: _in_numpy(case.brain),
         "torch": lambda: _in_torch(case.brain),
-        "compiled": lambda: _compiled(case.brain, lanes_here()),
+        "compiled": lambda: _compiled(case.brain, min(lanes_here(), policy.PADDED)),
         "compiled alone": lambda: _compiled(case.brain, 1),
     }
     return thinkers[case.actor]() if case.actor in thinkers else _blind(case.actor, np.random.default_rng(case.seed))

@@ -5,6 +5,7 @@ One engine serves a process for each number of lanes. Threads share it: what a c
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ from aiga_walker.terrain import Terrain
 
 FUNCTIONS: Final = 142  # that Numba compiles for one engine, about: what progress is counted against
 _COMPILING = threading.RLock()
+
+SHARE: Final = 64  # walkers to a thread, in one step, that are worth waking it
 
 Floats = NDArray[np.float32]
 
@@ -267,7 +270,7 @@ class Herd:
                 self.rewards, self.ends, self._engine.world(ground), self._engine.scratch(),
             )  # fmt: skip
 
-        parts = np.array_split(rows, max(1, min(threads, -(-len(rows) // self._engine.lanes))))
+        parts = np.array_split(rows, max(1, min(threads, len(rows) // SHARE)))
         _on_threads([partial(work, part) for part in parts])
 
     def poses(self) -> Floats:
@@ -286,9 +289,19 @@ def _on_threads(tasks: Sequence[Callable[[], None]]) -> None:
     if len(tasks) == 1:
         tasks[0]()
         return
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        for future in [pool.submit(task) for task in tasks]:
+    # This thread takes a share too, and is the first to hear of an interrupt.
+    waiting = [_crew().submit(task) for task in tasks[1:]]
+    try:
+        tasks[0]()
+    finally:
+        for future in waiting:
             future.result()
+
+
+@cache
+def _crew() -> ThreadPoolExecutor:
+    """Threads of this process, kept: a herd asks for them at every step."""
+    return ThreadPoolExecutor(max(1, os.cpu_count() or 1), "walkers")
 
 
 _FLAT: Final = Terrain(
