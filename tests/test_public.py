@@ -32,6 +32,7 @@ PUBLIC = [
     "Archive",
     "Batch",
     "Cost",
+    "Dense",
     "Domain",
     "Event",
     "Executor",
