@@ -130,10 +130,28 @@ def per_second(run: Callable[[], int], clock: Callable[[], float]) -> float:
     return run() / (clock() - begin)
 
 
+def memory(report: Report, lanes: int, steps: int) -> None:
+    """What a walker takes at rest, and by how much the process grows over many steps."""
+    import resource
+
+    from aiga_walker.physics.engine import engine
+
+    each = engine(lanes).herd(64).bytes_each / 1024
+    report.add_row("memory of a walker at rest, its course apart", each, "KiB", "< 4", each < 4)
+    run, done = fused("BipedalWalker", lanes, 256, threads=2), 0
+    run()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    while done < steps:
+        done += run()
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    report.add_row(f"growth of the process over {done:,} steps", grown, "MiB", "< 1", grown < 1)
+
+
 def main() -> None:
     """Measures and prints."""
     parser = arguments(__doc__)
     parser.add_argument("--avx2", action="store_true", help="compile for a processor without AVX-512")
+    parser.add_argument("--memory", action="store_true", help="measure memory, over ten million steps, and nothing else")
     chosen = parser.parse_args()
     if chosen.avx2 and os.environ.get("NUMBA_CPU_NAME") != AVX2["NUMBA_CPU_NAME"]:
         # Numba reads these when it is imported.
@@ -145,6 +163,10 @@ def main() -> None:
     goals = {GYM: 14.0, POOL: 5.0} if kind == "AVX2" else {GYM: 20.0, POOL: 7.0}
     rounds, lives, steps = (3, 96, 6000) if chosen.quick else (5, 256, 16000)
     report = Report("walker_speed")
+    if chosen.memory:
+        memory(report, lanes, 1_000_000 if chosen.quick else 10_000_000)
+        report.show(as_json=chosen.json)
+        return
     for course, (ours, name) in COURSES.items():
         widths = [lanes, lanes // 2, 1]
         runs: dict[str, Any] = {f"aiga, {width} lanes": fused(ours, width, lives) for width in widths}
