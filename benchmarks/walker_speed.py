@@ -124,6 +124,35 @@ def pool_steps(name: str, steps: int) -> Callable[[], int] | None:
     return run
 
 
+def stepped(name: str, count: int, steps: int, **options: Any) -> Callable[[], int]:
+    """A vector environment under random actions, the same for all."""
+    import gymnasium
+    import numpy as np
+
+    import aiga_walker  # noqa: F401  registers the environments
+
+    env = gymnasium.make_vec(name, num_envs=count, **options)
+    actions = np.random.default_rng(0).uniform(-1, 1, (64, count, 4)).astype(np.float32)
+    env.reset(seed=0)
+
+    def run() -> int:
+        for turn in range(steps // count):
+            env.step(actions[turn % len(actions)])
+        return steps // count * count
+
+    return run
+
+
+def vectors(report: Report, rounds: int, steps: int) -> None:
+    """Gymnasium's interface on ours and on its own, without a policy; steps that only reset count on both sides."""
+    for count in (16, 64, 256):
+        ours = stepped("aiga/BipedalWalker-v3", count, 4 * steps, threads=1)
+        own = stepped("BipedalWalker-v3", count, steps, vectorization_mode="sync")
+        ours()
+        gains = [per_second(ours, time.process_time) / per_second(own, time.process_time) for _ in range(rounds)]
+        row(report, f"make_vec, {count} environments, against SyncVectorEnv", gains, "x")
+
+
 def per_second(run: Callable[[], int], clock: Callable[[], float]) -> float:
     """Steps a second of ``clock``."""
     begin = clock()
@@ -188,6 +217,8 @@ def main() -> None:
             if peer in measured:
                 ratios = [mine / theirs for mine, theirs in zip(measured[best], measured[peer], strict=True)]
                 row(report, f"{course}: {best} against {peer}", ratios, "x", goals[peer])
+    if not chosen.avx2:
+        vectors(report, min(rounds, 3), steps // 2)
     if not chosen.avx2 and len(os.sched_getaffinity(0)) > 1:
         # At the end of a call one thread waits for the other's last lives: the more lives, the less that weighs.
         for many in (2 * lives, 6 * lives):

@@ -30,6 +30,11 @@ def draw(rng: np.random.Generator, hardcore: bool) -> tuple[Terrain, float]:
     return terrain, rng.uniform(-PUSH, PUSH)
 
 
+def drawn(seed: int, hardcore: bool) -> Terrain:
+    """The course of a walker of Gymnasium's that is reset with ``seed``."""
+    return _Layer(np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed))), hardcore).lay()
+
+
 class _Layer:
     """Lays one course: stretches of grass, in a hardcore course each after an obstacle.
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,7 +63,9 @@ def terrains(envs: Batch) -> list[Terrain]:
     which = envs.kind.structure.get("terrain", "poet")
     seeds = envs.leaves["seed"]
     if which != "poet":
-        return [_gymnasium(seed, hardcore=which == "gymnasium-hardcore") for seed in seeds.tolist()]
+        from aiga_walker.gym_terrain import drawn
+
+        return [drawn(seed, hardcore=which == "gymnasium-hardcore") for seed in seeds.tolist()]
     leaves = {name: leaf.tolist() for name, leaf in envs.leaves.items()}
     return [
         _Builder(draws, roughness, gap, stump, stair, steps).build()
@@ -169,27 +169,3 @@ class _Builder:
 
 def _height(box: tuple[Point, ...]) -> float:
     return box[0][1] - box[2][1]
-
-
-def _gymnasium(seed: int, hardcore: bool) -> Terrain:
-    """What ``BipedalWalker-v3`` lays when it is reset with ``seed``: its generator run on a world that only takes notes."""
-    from gymnasium.envs.box2d.bipedal_walker import BipedalWalker
-
-    notes: list[tuple[Point, ...]] = []
-    polygon, edge = (SimpleNamespace(shape=SimpleNamespace(vertices=())) for _ in range(2))
-
-    def note(fixtures: Any) -> SimpleNamespace:
-        if fixtures is polygon:
-            notes.append(tuple((float(x), float(y)) for x, y in fixtures.shape.vertices))
-        return SimpleNamespace()
-
-    taker = SimpleNamespace(
-        np_random=np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed))),
-        world=SimpleNamespace(CreateStaticBody=note),
-        fd_polygon=polygon,
-        fd_edge=edge,
-    )
-    lay: Any = BipedalWalker._generate_terrain
-    lay(taker, hardcore)
-    line = tuple((float(x), float(y)) for x, y in zip(taker.terrain_x, taker.terrain_y, strict=True))
-    return Terrain(line, tuple(notes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import Box2D
@@ -17,7 +18,7 @@ from gymnasium.wrappers import TimeLimit
 import aiga_walker  # noqa: F401  registers the environments
 from aiga_walker.courses import course_of
 from aiga_walker.gym_terrain import draw
-from aiga_walker.terrain import terrains
+from aiga_walker.terrain import Point, Terrain, terrains
 
 IDS = ("BipedalWalker-v3", "BipedalWalkerHardcore-v3")
 ids = pytest.mark.parametrize("name", IDS)
@@ -73,10 +74,33 @@ def test_gymnasiums_checker_finds_no_fault(name: str) -> None:
     check_env(gymnasium.make(f"aiga/{name}", render_mode="rgb_array").unwrapped)
 
 
+def laid_by_gymnasium(seed: int, hardcore: bool) -> Terrain:
+    """What ``BipedalWalker-v3`` lays when it is reset with ``seed``: its generator run on a world that only takes notes."""
+    notes: list[tuple[Point, ...]] = []
+    polygon, edge = (SimpleNamespace(shape=SimpleNamespace(vertices=())) for _ in range(2))
+
+    def note(fixtures: Any) -> SimpleNamespace:
+        if fixtures is polygon:
+            notes.append(tuple((float(x), float(y)) for x, y in fixtures.shape.vertices))
+        return SimpleNamespace()
+
+    taker = SimpleNamespace(
+        np_random=np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed))),
+        world=SimpleNamespace(CreateStaticBody=note),
+        fd_polygon=polygon,
+        fd_edge=edge,
+    )
+    lay: Any = BipedalWalker._generate_terrain
+    lay(taker, hardcore)
+    line = tuple((float(x), float(y)) for x, y in zip(taker.terrain_x, taker.terrain_y, strict=True))
+    return Terrain(line, tuple(notes))
+
+
 @ids
 def test_its_courses_are_what_gymnasiums_generator_lays(name: str) -> None:
     hardcore = "Hardcore" in name
-    laid = terrains(course_of("Hardcore" if hardcore else "BipedalWalker").rows(torch.arange(300)))
+    laid = [laid_by_gymnasium(seed, hardcore) for seed in range(300)]
+    assert terrains(course_of("Hardcore" if hardcore else "BipedalWalker").rows(torch.arange(300))) == laid
     for seed, expected in enumerate(laid):
         assert draw(np.random.default_rng(np.random.PCG64(seed)), hardcore)[0] == expected
 

@@ -243,6 +243,8 @@ class Herd:
         self.seen = np.zeros((count, 24), np.float32)
         self.rewards, self.ends = np.zeros(count, np.float32), np.zeros(count, np.int32)
         self._ground: Ground | None = None
+        # One for each thread of a step, kept: a block's scratch is a megabyte.
+        self._scratch: list[tuple[Any, ...]] = []
 
     def begin(self, rows: Any, terrains: Sequence[Terrain], pushes: Any) -> None:
         """New lives in ``rows``, on these courses, with these pushes; ``seen`` shows what they see first."""
@@ -264,14 +266,16 @@ class Herd:
         assert self._ground is not None
         ground = self._ground
 
-        def work(part: NDArray[np.int64]) -> None:
+        def work(part: NDArray[np.int64], scratch: tuple[Any, ...]) -> None:
             self._engine._steps(
                 self._f, self._g, part, np.zeros(kernels.GROUP, np.int64), self._actions.reshape(-1), self.seen.reshape(-1),
-                self.rewards, self.ends, self._engine.world(ground), self._engine.scratch(),
+                self.rewards, self.ends, self._engine.world(ground), scratch,
             )  # fmt: skip
 
         parts = np.array_split(rows, max(1, min(threads, len(rows) // SHARE)))
-        _on_threads([partial(work, part) for part in parts])
+        while len(self._scratch) < len(parts):
+            self._scratch.append(self._engine.scratch())
+        _on_threads([partial(work, part, scratch) for part, scratch in zip(parts, self._scratch, strict=False)])
 
     def poses(self) -> Floats:
         """``[N, 5, 3]``: x and y in m and angle in rad of hull, thigh, shank, thigh, shank."""

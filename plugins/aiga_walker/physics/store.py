@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from numba.core.caching import CompileResultCacheImpl, _Cache
+from numba.core.caching import _Cache
+from numba.core.compiler import CompileResult
 
 _SOURCES = Path(__file__).parent
 ENTRIES = ("start", "steps", "rollout", "polygon")
@@ -59,7 +60,6 @@ class KernelCache(_Cache):
 
     def __init__(self, function: Any, lanes: int) -> None:
         self._function, self._lanes = function, lanes
-        self._as_numba_does: Any = CompileResultCacheImpl.__new__(CompileResultCacheImpl)
 
     @property
     def cache_path(self) -> str:
@@ -79,13 +79,14 @@ class KernelCache(_Cache):
             digest, payload = data[:32], data[32:]
             if hashlib.sha256(payload).digest() != digest:
                 return None
-            return self._as_numba_does.rebuild(target_context, pickle.loads(payload))
+            rebuild: Any = CompileResult._rebuild
+            return rebuild(target_context, *pickle.loads(payload))
         except Exception:
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Writes the kernel, whole or not at all; a disk that is full or read-only only costs the next start some time."""
-        payload = pickle.dumps(self._as_numba_does.reduce(data), protocol=4)
+        payload = pickle.dumps(data._reduce(), protocol=4)
         path = self.path(sig, data.codegen)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
