@@ -97,12 +97,9 @@ class PlasticNetwork(TraceNetwork):
             trace = rules.soft_clip(trace, x, eta * y, float(bound))
         return y, {"units": y, "trace": trace}
 
-    def sequence(
-        self, tags: dict[str, str], leaves: Leaves, life: Life | None, entry: Entry, shape: tuple[int, int]
-    ) -> tuple[Tensor, Life]:
+    def sequence(self, tags: dict[str, str], leaves: Leaves, entry: Entry) -> Tensor:
         """See :meth:`RecurrentNetwork.sequence`."""
         units, kept = leaves["core.recurrent"].shape[1], self.options.trace
-        free = kept == "free" or (kept == "auto" and trace_free.pays(shape[0], units))
-        if free and life is None and tags["trace"] == "decay":
-            return trace_free.sequence(leaves, entry, shape)
-        return super().sequence(tags, leaves, life, entry, shape)
+        if tags["trace"] == "decay" and (kept == "free" or (kept == "auto" and trace_free.pays(entry.shape[1], units))):
+            return trace_free.sequence(leaves, entry)
+        return super().sequence(tags, leaves, entry)

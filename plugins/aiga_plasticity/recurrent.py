@@ -121,52 +121,35 @@ class RecurrentNetwork(ABC):
         after = {part: tensor.reshape(*lead, *tensor.shape[1:]) for part, tensor in flat.items()}
         return aiga.Output(output.action.reshape(*lead, -1), value), after
 
-    def unroll(self, leaves: Leaves, life: Life | None, percepts: aiga.Percept) -> tuple[aiga.Output, Life]:
-        """Many steps at once, of lives whose percepts do not hang on their actions: as steps would, but for rounding.
+    def unroll(self, leaves: Leaves, percepts: aiga.Percept) -> aiga.Output:
+        """Whole lives whose percepts do not hang on their actions: as steps from birth on would answer, but for rounding.
 
         Args:
             leaves: ``[P, ...]``.
-            life: ``[P, E, ...]``, or None at birth.
-            percepts: tensors of ``[T, P, E, ...]``.
+            percepts: tensors of ``[T, P, E, ...]``, ``E`` lives of each agent.
 
         Returns:
-            Action parameters ``[T, P, E, out]`` and values ``[T, P, E]``, and the life after the last step.
+            Action parameters ``[T, P, E, out]`` and values ``[T, P, E]``.
         """
         tags, plain = naming.read(leaves)
         steps, agents, lives = percepts.observation.shape[:3]
         wiring, products = Wiring.read(tags[CORE]), Fast()
-        seen = wiring.perceived(percepts, 3, plain)
-        entry = _through_time(wiring.enter(plain, seen.transpose(0, 1).flatten(0, 2), products), agents, steps)
-        flat = None if life is None else {part: tensor.flatten(0, 1) for part, tensor in life.items()}
-        activity, flat = self.sequence(tags, plain, flat, entry, (steps, agents * lives))
-        by_agent = activity.reshape(steps, agents, lives, -1).transpose(0, 1).flatten(0, 2)
-        output = _answer(tags, plain, by_agent, percepts.observation.shape[3:], products)
+        seen = wiring.perceived(percepts, 3, plain).transpose(0, 1).flatten(0, 2)
+        activity = self.sequence(tags, plain, wiring.enter(plain, seen, products).through(agents, steps))
+        output = _answer(tags, plain, activity.flatten(0, 2), percepts.observation.shape[3:], products)
         value = None if output.value is None else output.value.reshape(agents, steps, lives).transpose(0, 1)
-        action = output.action.reshape(agents, steps, lives, -1).transpose(0, 1)
-        return aiga.Output(action, value), {n: tensor.reshape(agents, lives, *tensor.shape[1:]) for n, tensor in flat.items()}
+        return aiga.Output(output.action.reshape(agents, steps, lives, -1).transpose(0, 1), value)
 
-    def sequence(
-        self, tags: dict[str, str], leaves: Leaves, life: Life | None, entry: Entry, shape: tuple[int, int]
-    ) -> tuple[Tensor, Life]:
-        """``T`` steps of ``B`` lives, ``(T, B)`` being ``shape``: activities ``[T, B, N]`` and the life after them."""
-        steps, rows = shape
+    def sequence(self, tags: dict[str, str], leaves: Leaves, entry: Entry) -> Tensor:
+        """``[P, T, E, N]``: activities from birth on, of what reaches ``P`` agents' ``E`` lives in ``T`` steps."""
+        agents, steps, lives = entry.shape
         recurrent, activities, products = leaves["core.recurrent"], [], Fast()
-        if life is None:
-            shapes = self.memory(tags, recurrent.shape[1])
-            life = {part: recurrent.new_zeros(rows, *each) for part, each in shapes.items()}
+        shapes = self.memory(tags, recurrent.shape[1])
+        life = {part: recurrent.new_zeros(agents * lives, *each) for part, each in shapes.items()}
         for step in range(steps):
             activity, life = self.advance(tags, leaves, life, entry.at(step), products)
-            activities.append(activity)
-        return torch.stack(activities), life
-
-
-def _through_time(entry: Entry, agents: int, steps: int) -> Entry:
-    """``[P * T * E, ...]`` to ``[T, P * E, ...]``."""
-
-    def turned(tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else tensor.reshape(agents, steps, -1, tensor.shape[-1]).transpose(0, 1).flatten(1, 2)
-
-    return Entry(turned(entry.drive), turned(entry.hold))
+            activities.append(activity.reshape(agents, lives, -1))
+        return torch.stack(activities, dim=1)
 
 
 def _shared(leaves: Leaves) -> tuple[Leaves, int]:

@@ -23,19 +23,31 @@ WIRINGS: Final = ("projected", "additive", "clamped")
 
 
 class Entry(NamedTuple):
-    """What is perceived, as it reaches the units in one step, or over a leading axis of steps.
+    """What is perceived, as it reaches the units of ``B`` lives in one step, or of ``P`` agents' ``E`` lives in ``T``.
 
     Attributes:
-        drive: ``[..., G]`` added to what the units get from each other; None for nothing.
-        hold: ``[..., N]``, 0 where a unit is free, else the activity it is held at; None where all are free.
+        drive: ``[B, G]`` or ``[P, T, E, G]`` added to what the units get from each other; None for nothing.
+        hold: ``[B, N]`` or ``[P, T, E, N]``, 0 where a unit is free, else the activity it is held at; None where all are free.
     """
 
     drive: Tensor | None
     hold: Tensor | None
 
+    def through(self, agents: int, steps: int) -> Entry:
+        """What reaches the units in ``T`` steps, of what :meth:`Wiring.enter` made of ``P * T * E`` rows."""
+        return Entry(*(None if part is None else part.reshape(agents, steps, -1, part.shape[1]) for part in self))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(P, T, E)``."""
+        part = self.drive if self.hold is None else self.hold
+        assert part is not None
+        agents, steps, lives, _ = part.shape
+        return agents, steps, lives
+
     def at(self, step: int) -> Entry:
-        """One step of several."""
-        return Entry(None if self.drive is None else self.drive[step], None if self.hold is None else self.hold[step])
+        """One step of ``T``."""
+        return Entry(*(None if part is None else part[:, step].flatten(0, 1) for part in self))
 
     def onto(self, activity: Tensor) -> Tensor:
         """``activity``, but for units that are held."""
@@ -112,9 +124,9 @@ class Wiring:
         if self.mode == "projected":
             drive = products.multiply(seen, leaves["core.input"])
         elif self.mode == "additive":
-            drive = pad(GAIN * seen, (0, recurrent.shape[2] - seen.shape[1]))
+            drive = _padded(GAIN * seen, recurrent.shape[2])
         else:
-            hold = pad(seen, (0, recurrent.shape[1] - seen.shape[1]))
+            hold = _padded(seen, recurrent.shape[1])
         if bias is not None:
             drive = per_life(bias, len(seen)) if drive is None else drive + per_life(bias, len(seen))
         return Entry(drive, hold)
@@ -156,6 +168,10 @@ def ends(structure: Structure, wiring: Wiring, units: int, outputs: Space) -> La
         layout["value.weight"] = (units, 1)
         layout["value.bias"] = (1,)
     return layout
+
+
+def _padded(seen: Tensor, count: int) -> Tensor:
+    return seen if seen.shape[1] == count else pad(seen, (0, count - seen.shape[1]))
 
 
 def _vector(action: Tensor | None, axes: int, count: int, like: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ def recall(pairs: Pairs, network: Network, stream: Stream, source: Source) -> tu
     for observation in shown.observations:
         output, life = network.step(leaves, life, Percept(observation))
         answers.append(output.action)
-    return _last(torch.stack(answers), shown.length), shown
+    return torch.stack(answers)[shown.length - 1, torch.arange(len(row), device=row.device)], shown
 
 
 def errors(answer: Tensor, shown: Episodes, signs: bool) -> Tensor:
@@ -95,18 +95,19 @@ def errors(answer: Tensor, shown: Episodes, signs: bool) -> Tensor:
 
 def _unrolled(leaves: Leaves, row: Tensor, network: Network, shown: Episodes) -> Tensor:
     """``[P, W]``: the lives of each agent side by side, where every one has equally many; else each pair by itself."""
-    agents, counts = torch.unique(row, return_counts=True)
-    count = int(counts[0]) if bool((counts == counts[0]).all()) else 1
-    order = torch.argsort(row, stable=True) if count > 1 else torch.arange(len(row), device=row.device)
-    mine = {name: leaf[agents if count > 1 else row] for name, leaf in leaves.items()}
-    observations = shown.observations[:, order].unflatten(1, (-1, count))  # type: ignore[no-untyped-call]
-    output, _ = cast(Any, network).unroll(mine, None, Percept(observations))
-    answer = _last(output.action.flatten(1, 2), shown.length[order])
-    return answer[torch.argsort(order)]
-
-
-def _last(answers: Tensor, length: Tensor) -> Tensor:
-    return answers[length - 1, torch.arange(len(length), device=length.device)]
+    order = torch.argsort(row, stable=True)
+    agents, counts = torch.unique_consecutive(row[order], return_counts=True)
+    count = int(counts[0])
+    if bool((counts != count).any()):
+        agents, count = row[order], 1
+    mine = {name: leaf[agents] for name, leaf in leaves.items()}
+    in_order = bool((row[1:] >= row[:-1]).all())
+    observations = shown.observations if in_order else shown.observations[:, order]
+    observations = observations.reshape(len(observations), len(agents), count, -1)
+    output = cast(Any, network).unroll(mine, Percept(observations))
+    places = torch.arange(len(row), device=row.device)
+    answer: Tensor = output.action[shown.length[order] - 1, places // count, places % count]
+    return answer if in_order else answer[torch.argsort(order)]
 
 
 def _agents(pairs: Pairs) -> tuple[Batch, Tensor]:

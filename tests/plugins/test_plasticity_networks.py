@@ -80,24 +80,11 @@ def test_a_whole_life_is_its_steps(name: str) -> None:
     leaves, percepts = agents(network, 3), seen(8, 3, 5)
     rows = {n: leaf.repeat_interleave(5, dim=0) for n, leaf in leaves.items()}
     flat = Percept(*(None if x is None else x.reshape(8, 15, *x.shape[3:]) for x in vars(percepts).values()))  # type: ignore[arg-type]
-    actions, values, life = live(network, rows, flat)
-    output, after = network.unroll(leaves, None, percepts)
+    actions, values, _ = live(network, rows, flat)
+    output = network.unroll(leaves, percepts)
     assert output.value is not None
     assert torch.allclose(output.action.flatten(1, 2), actions, atol=1e-5)
     assert torch.allclose(output.value.flatten(1, 2), values, atol=1e-5)
-    assert all(torch.allclose(after[part].flatten(0, 1), life[part], atol=1e-5) for part in life)
-
-
-@each_network
-def test_a_life_goes_on_from_where_it_was(name: str) -> None:
-    network = make(name, units=6)
-    leaves, percepts = agents(network, 2), seen(8, 2, 3)
-    whole, end = network.unroll(leaves, None, percepts)
-    parts = [Percept(*(None if x is None else x[span] for x in vars(percepts).values())) for span in (slice(3), slice(3, 8))]  # type: ignore[arg-type]
-    first, life = network.unroll(leaves, None, parts[0])
-    second, after = network.unroll(leaves, life, parts[1])
-    assert torch.allclose(torch.cat([first.action, second.action]), whole.action, atol=1e-6)
-    assert all(torch.allclose(after[part], end[part], atol=1e-6) for part in end)
 
 
 @each_network

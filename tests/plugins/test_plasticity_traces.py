@@ -86,8 +86,8 @@ def test_without_plasticity_a_whole_life_is_the_rnns_to_the_bit() -> None:
         network = plastic(trace=trace)
         leaves = with_leaf(agents(network), "trace.alpha", 0.0)
         plain = {name: leaf for name, leaf in leaves.items() if not name.startswith("trace")}
-        there = network.unroll(leaves, None, seen(7, 4, 3))[0]
-        again = rnn.unroll(plain, None, seen(7, 4, 3))[0]
+        there = network.unroll(leaves, seen(7, 4, 3))
+        again = rnn.unroll(plain, seen(7, 4, 3))
         assert torch.equal(there.action, again.action)
 
 
@@ -150,7 +150,7 @@ def test_what_comes_through_is_weight_and_plastic_trace_together() -> None:
 
 @pytest.mark.parametrize("alpha", ["connection", "shared"])
 @pytest.mark.parametrize("wiring", ["projected", "clamped"])
-def test_trace_and_trace_free_agree_in_answers_gradients_and_lives(alpha: str, wiring: str) -> None:
+def test_trace_and_trace_free_agree_in_answers_and_gradients(alpha: str, wiring: str) -> None:
     found = []
     for trace in ("kept", "free"):
         network = plastic(alpha=alpha, trace=trace, wiring=wiring, value=False)
@@ -159,10 +159,10 @@ def test_trace_and_trace_free_agree_in_answers_gradients_and_lives(alpha: str, w
         leaves = {name: leaf.double().requires_grad_() for name, leaf in leaves.items()}
         percepts = seen(9, 3, 4)
         observation = percepts.observation * (seen(9, 3, 4, seed=5).observation > 0)
-        output, life = network.unroll(leaves, None, Percept(observation, percepts.reward, None, None))
+        output = network.unroll(leaves, Percept(observation, percepts.reward, None, None))
         gradients = torch.autograd.grad(output.action.square().sum(), list(leaves.values()))
-        found.append([output.action, *life.values(), *gradients])
-    assert len(found[0]) == len(found[1]) >= 6
+        found.append([output.action, *gradients])
+    assert len(found[0]) == len(found[1]) >= 4
     assert all(torch.allclose(one, other, atol=1e-12) for one, other in zip(*found, strict=True))
     assert all(bool(one.any()) for one in found[0])
 
@@ -183,7 +183,7 @@ def test_gradients_through_a_life_are_those_of_finite_differences(network: Plast
     percepts = seen(5, 2, 2)
 
     def answer(*parts: Tensor) -> Tensor:
-        return network.unroll(dict(zip(leaves, parts, strict=True)), None, percepts)[0].action[-1]
+        return network.unroll(dict(zip(leaves, parts, strict=True)), percepts).action[-1]
 
     assert torch.autograd.gradcheck(answer, tuple(leaves.values()), fast_mode=True)
     assert torch.autograd.gradgradcheck(answer, tuple(leaves.values()), fast_mode=True)
