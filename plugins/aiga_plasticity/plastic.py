@@ -99,7 +99,8 @@ class PlasticNetwork(TraceNetwork):
 
     def sequence(self, tags: dict[str, str], leaves: Leaves, entry: Entry) -> Tensor:
         """See :meth:`RecurrentNetwork.sequence`."""
-        units, kept = leaves["core.recurrent"].shape[1], self.options.trace
-        if tags["trace"] == "decay" and (kept == "free" or (kept == "auto" and trace_free.pays(entry.shape[1], units))):
+        units, shared = leaves["core.recurrent"].shape[1], leaves["trace.alpha"].ndim == 1
+        free = {"kept": False, "free": True, "auto": trace_free.pays(entry.shape[1], units, shared)}[self.options.trace]
+        if free and tags["trace"] == "decay":
             return trace_free.sequence(leaves, entry)
         return super().sequence(tags, leaves, entry)

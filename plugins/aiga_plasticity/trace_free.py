@@ -22,9 +22,18 @@ from aiga.data import Leaves
 from aiga_plasticity.wiring import Entry
 
 
-def pays(steps: int, units: int) -> bool:
-    """Whether to do without traces is faster: where a life is short against the width."""
-    return 2 * steps <= units
+def pays(steps: int, units: int, shared: bool) -> bool:
+    """Whether to do without traces is faster, as measured on a processor: where a life is short against the width.
+
+    Args:
+        steps: of the life.
+        units: the width.
+        shared: whether all connections share one plasticity.
+    """
+    if shared:
+        return steps <= 2 * units
+    # Products catch up with the traces' memory at 60 to 110 steps; of wide networks, traces no longer fit anywhere near.
+    return steps <= min(units // 2, 64) or 8 * steps <= units
 
 
 def sequence(leaves: Leaves, entry: Entry) -> Tensor:

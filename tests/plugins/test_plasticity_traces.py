@@ -12,7 +12,8 @@ from torch import Tensor
 from aiga import Network, Percept, Space, Stream
 from aiga.components import Life
 from aiga.data import Leaves
-from aiga_plasticity import Backpropamine, BackpropamineNetwork, Plastic, PlasticNetwork, Rnn, RnnNetwork
+from aiga_plasticity import Backpropamine, BackpropamineNetwork, Plastic, PlasticNetwork, Rnn, RnnNetwork, trace_free
+from aiga_plasticity.recurrent import RecurrentNetwork
 
 INPUTS, OUTPUTS = Space((3,)), Space((2,))
 RULES = ("decay", "oja", "clip", "soft-clip")
@@ -159,10 +160,11 @@ def test_trace_and_trace_free_agree_in_answers_and_gradients(alpha: str, wiring:
         leaves = {name: leaf.double().requires_grad_() for name, leaf in leaves.items()}
         percepts = seen(9, 3, 4)
         observation = percepts.observation * (seen(9, 3, 4, seed=5).observation > 0)
+        observation = observation.double().requires_grad_()
         output = network.unroll(leaves, Percept(observation, percepts.reward, None, None))
-        gradients = torch.autograd.grad(output.action.square().sum(), list(leaves.values()))
+        gradients = torch.autograd.grad(output.action.square().sum(), [*leaves.values(), observation])
         found.append([output.action, *gradients])
-    assert len(found[0]) == len(found[1]) >= 4
+    assert len(found[0]) == len(found[1]) >= 5
     assert all(torch.allclose(one, other, atol=1e-12) for one, other in zip(*found, strict=True))
     assert all(bool(one.any()) for one in found[0])
 
@@ -195,3 +197,28 @@ def test_gradients_reach_every_plastic_leaf_by_steps() -> None:
         actions, _ = lives(network, leaves, seen(6, 4))
         actions[-1].sum().backward()
         assert all(leaf.grad is not None and bool(leaf.grad.any()) for n, leaf in leaves.items() if not n.startswith("value"))
+
+
+@pytest.mark.parametrize(
+    ("steps", "units", "alpha", "free"),
+    [
+        (11, 51, "connection", True),
+        (80, 51, "connection", False),
+        (106, 101, "connection", False),
+        (106, 1001, "connection", True),
+        (80, 51, "shared", True),
+        (300, 101, "shared", False),
+    ],
+)
+def test_a_life_that_is_short_against_the_width_is_lived_without_traces(
+    monkeypatch: pytest.MonkeyPatch, steps: int, units: int, alpha: str, free: bool
+) -> None:
+    asked = []
+    monkeypatch.setattr(trace_free, "sequence", lambda leaves, entry: asked.append("free") or torch.zeros(*entry.shape, units))
+    monkeypatch.setattr(RecurrentNetwork, "sequence", lambda self, t, leaves, entry: torch.zeros(*entry.shape, units))
+    network = plastic(alpha=alpha, units=units)
+    network.unroll(agents(network, 1), seen(steps, 1, 1))
+    assert (asked == ["free"]) is free
+    oja = plastic(alpha=alpha, units=units, rule="oja")
+    oja.unroll(agents(oja, 1), seen(steps, 1, 1))
+    assert len(asked) == free, "only the decay rule has a form without traces"
