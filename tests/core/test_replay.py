@@ -181,6 +181,19 @@ def test_a_lifetime_becomes_a_picture_and_an_animation(run: aiga.Run, tmp_path: 
         assert animation.n_frames == 4  # type: ignore[attr-defined]
 
 
+def test_an_answer_that_is_no_picture_is_told_and_not_written(
+    run: aiga.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aiga.cli import replaying
+
+    for answer in (np.zeros((2, 3, 3)), np.zeros((0, 4, 4, 3), np.uint8)):
+        monkeypatch.setattr(replaying, "draw", lambda run, subject, answer=answer: answer)
+        code, _, error = shown(run, str(scored(run, "score")), "--out", str(tmp_path / "life.gif"))
+        assert code == 1
+        assert "what the plugin drew is no picture: uint8 of [H, W, 3] or [N, H, W, 3] is needed" in error
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_environment_that_was_never_scored_still_has_a_picture(tmp_path: Path) -> None:
     young = with_plugin(tmp_path, FAILING)
     env = str(unscored(young, "environment"))

@@ -13,12 +13,10 @@ from aiga.data import Population
 from aiga.durable import storage, write_atomic
 from aiga.errors import AigaError, InputError
 from aiga.hooks import Subject
+from aiga.images import ANIMATION, PICTURE, save_image
 from aiga.replay import Replayed, draw, replay
 from aiga.rundir import RunDirectory
 from aiga.runs import Run
-
-PICTURE, ANIMATION = ".png", ".gif"
-FRAME = 60  # milliseconds a frame is shown
 
 
 def show(path: Path, id: int, out: Path | None) -> None:
@@ -72,8 +70,7 @@ def _save(run: Run, subject: Subject, out: Path) -> None:
     if drawn is None:
         domain = run.config.population.domain
         raise InputError(f'--out {out}: no plugin of this run draws {subject.what} of the domain "{domain}".')
-    with storage(out, "writing the picture"):
-        _write(drawn[0] if subject.what == "environments" else drawn, out)
+    _write_image(drawn[0] if subject.what == "environments" else drawn, out)
 
 
 def _subject(run: Run, made: Replayed, out: Path) -> Subject:
@@ -95,23 +92,15 @@ def _subject(run: Run, made: Replayed, out: Path) -> Subject:
     return Subject("environments", Population(stone.genome.batches), None, f"{run.name}: environment {stone.id}")
 
 
-def _write(drawn: Any, out: Path) -> None:
-    """Writes an ``[H, W, 3]`` or ``[T, H, W, 3]`` uint8 array, or a matplotlib figure; whole, or not at all."""
-    content, format = io.BytesIO(), out.suffix.lower().removeprefix(".")
+def _write_image(drawn: Any, out: Path) -> None:
+    """Writes an ``[H, W, 3]`` or ``[N, H, W, 3]`` uint8 array, or a matplotlib figure; whole, or not at all."""
     if hasattr(drawn, "savefig"):
-        drawn.savefig(content, format=format)
-        write_atomic(out, content.getvalue())
+        content = io.BytesIO()
+        drawn.savefig(content, format=out.suffix.lower().removeprefix("."))
+        with storage(out, "writing the picture"):
+            write_atomic(out, content.getvalue())
         return
-    from PIL import Image
-
-    array = np.asarray(drawn)
-    if array.dtype != np.uint8 or array.ndim not in (3, 4):
-        raise AigaError(
-            f"{out}: the plugin drew {array.dtype} of shape {array.shape}; uint8 of [H, W, 3] or [T, H, W, 3] is needed"
-        )
-    frames = [Image.fromarray(frame) for frame in (array if array.ndim == 4 else array[None])]
-    if out.suffix.lower() == ANIMATION:
-        frames[0].save(content, format, save_all=True, append_images=frames[1:], duration=FRAME, loop=0)
-    else:
-        frames[-1].save(content, format)
-    write_atomic(out, content.getvalue())
+    try:
+        save_image(out, np.asarray(drawn))
+    except ValueError as error:
+        raise AigaError(f"{out}: what the plugin drew is no picture: {error}") from error
