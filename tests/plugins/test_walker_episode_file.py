@@ -304,16 +304,12 @@ def test_a_strip_from_the_file_is_that_of_the_life_itself(lives: dict[str, Episo
 
 def test_neither_pygame_nor_a_simulator_is_needed_to_draw(lives: dict[str, Episode], tmp_path: Path) -> None:
     path = write(tmp_path / "life.json", short(lives["Stump"]))
-    code = f"""
+    code = """
 import sys
 sys.modules.update(dict.fromkeys(("pygame", "Box2D"), None))
-from pathlib import Path
-from aiga.images import save_image
-from aiga_walker import episode_art, episode_file
-life = episode_file.read(Path({str(path)!r}))
-save_image(Path({str(tmp_path / "a.gif")!r}), episode_art.frames_of(life))
-save_image(Path({str(tmp_path / "a.png")!r}), episode_art.strip_of(life))
+from aiga_walker.__main__ import app
+app()
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert (tmp_path / "a.gif").exists()
-    assert (tmp_path / "a.png").exists()
+    for out in (tmp_path / "a.gif", tmp_path / "a.png"):
+        subprocess.run([sys.executable, "-c", code, "draw", path, "--out", out], check=True)
+        assert out.exists()
