@@ -325,7 +325,7 @@ class Lab(Protocol):
         ...
 
     def render(self, subject: Any) -> Any:
-        """What the first plugin that can draw an :class:`aiga.Subject` made of it; None where nobody can."""
+        """What the first plugin that answers to an :class:`aiga.Subject` made of it; None where nobody does."""
         ...
 
     def remember(self, agents: Population) -> Tensor:

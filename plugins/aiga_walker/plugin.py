@@ -74,7 +74,7 @@ class Walker(aiga.Plugin):
         return [checkup()]
 
     def aiga_render(self, lab: aiga.Lab, subject: aiga.Subject) -> Any:
-        """Courses as strips, a life as a strip or an animation; see :func:`aiga_walker.render.render`."""
+        """Courses as strips; a life as a strip, an animation or an episode file; see :func:`aiga_walker.render.render`."""
         from aiga_walker.render import render
 
         return render(subject)
