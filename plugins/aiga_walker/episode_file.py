@@ -194,14 +194,14 @@ def write(path: Path, episode: Episode) -> Path:
     return path
 
 
-def read(path: Path) -> Episode:
+def read(path: Path | str) -> Episode:
     """The episode in a file that :func:`write` wrote.
 
     Raises:
         aiga.InputError: if there is no such file, or it is damaged, truncated, of a newer version or something else altogether.
     """
     try:
-        content = path.read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read: {error.strerror or error}. Name a file that holds a walker's episode."
