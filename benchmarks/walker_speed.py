@@ -236,7 +236,7 @@ def main() -> None:
 
     lanes = 16 if chosen.avx2 else lanes_here()
     kind = "AVX2" if lanes == 16 else "AVX-512"
-    rounds, lives, steps = (3, 96, 6000) if chosen.quick else (5, 256, 16000)
+    rounds, lives, steps = (2, 192, 6000) if chosen.quick else (5, 256, 16000)
     report = Report("walker_speed")
     if chosen.memory:
         memory(report, lanes, 1_000_000 if chosen.quick else 10_000_000)
