@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from aiga.complaints import Complaints, closest, did_you_mean, explain
-from aiga.config import Config, PluginTable
+from aiga.config import D, Document
 from aiga.errors import RAISED
 from aiga.plugin_classes import PluginFault, PluginSource, check_class, import_class
 from aiga.registry import Components, Entry, register
+from aiga.tables import PluginTable
 from aiga.toml_lines import Place
 from aiga.wanted import GROUP, check_named, hides_plugins, lost_options, lost_origin, lost_plugins, named, place_of
 
@@ -66,7 +67,7 @@ def available() -> list[PluginSource]:
     return sorted(sources, key=lambda source: (source.name, source.distribution))
 
 
-def find(config: Config) -> list[PluginSource]:
+def find(config: Document) -> list[PluginSource]:
     """Where the plugins that ``config`` names come from, in call order, before anything of them is imported.
 
     First those of ``[plugins]`` in file order; then those that ``[population]``, ``[slots]`` and ``[run] executor`` name, where
@@ -81,7 +82,7 @@ def find(config: Config) -> list[PluginSource]:
     return sources
 
 
-def load(config: Config, sources: Sequence[PluginSource] | None = None) -> list[Plugin]:
+def load(config: Document, sources: Sequence[PluginSource] | None = None) -> list[Plugin]:
     """The plugins that ``config`` names, in call order, with checked options; none has registered its components yet.
 
     Args:
@@ -101,7 +102,7 @@ def load(config: Config, sources: Sequence[PluginSource] | None = None) -> list[
     return plugins
 
 
-def check(config: Config, plugins: Sequence[Plugin], components: Components) -> None:
+def check(config: Document, plugins: Sequence[Plugin], components: Components) -> None:
     """Whether everything that ``config`` names was registered, and the domain can do what the plugins need.
 
     Raises:
@@ -112,7 +113,7 @@ def check(config: Config, plugins: Sequence[Plugin], components: Components) -> 
     complaints.check()
 
 
-def gather(config: Config, complaints: Complaints) -> Gathered:
+def gather(config: Document, complaints: Complaints) -> Gathered:
     """All of :func:`find`, :func:`load`, registering and :func:`check`, each as far as the mistakes before it let it.
 
     Args:
@@ -132,8 +133,8 @@ def gather(config: Config, complaints: Complaints) -> Gathered:
 
 
 def resolve(
-    config: Config, sources: Sequence[PluginSource], plugins: Sequence[Plugin], paths: Mapping[str, str] | None = None
-) -> Config:
+    config: D, sources: Sequence[PluginSource], plugins: Sequence[Plugin], paths: Mapping[str, str] | None = None
+) -> D:
     """The configuration to write into a run: every plugin in call order, every option with its value, no secret's value.
 
     Args:
@@ -185,7 +186,7 @@ def assemble(recipe: str) -> Components:
     return components
 
 
-def _find(config: Config, complaints: Complaints) -> list[PluginSource]:
+def _find(config: Document, complaints: Complaints) -> list[PluginSource]:
     installed: dict[str, list[PluginSource]] = {}
     for source in available():
         installed.setdefault(source.name, []).append(source)
@@ -209,7 +210,7 @@ def _find(config: Config, complaints: Complaints) -> list[PluginSource]:
     return sources
 
 
-def _find_file(config: Config, name: str, complaints: Complaints) -> PluginSource | None:
+def _find_file(config: Document, name: str, complaints: Complaints) -> PluginSource | None:
     path = config.plugins[name].path or ""
     file = (config.base / path).resolve()
     place = ("plugins", name, "path")
@@ -241,7 +242,7 @@ def _find_installed(
 
 
 def _load_all(
-    config: Config, sources: Sequence[PluginSource], complaints: Complaints
+    config: Document, sources: Sequence[PluginSource], complaints: Complaints
 ) -> tuple[list[Plugin], dict[str, type[Plugin]]]:
     """The plugins that can be made, and the classes of all that can be imported, by name."""
     plugins, classes = [], {}

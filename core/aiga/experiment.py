@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiga import config as configs
 from aiga import discovery
-from aiga.complaints import Complaints, show
+from aiga.complaints import Complaints
 from aiga.config import Config, ConfigError
 from aiga.engine import Engine, Watcher
 from aiga.errors import InputError
@@ -20,6 +20,7 @@ from aiga.host import Host
 from aiga.machine import choose_device, machine
 from aiga.meter import Meter
 from aiga.registry import Components
+from aiga.resuming import check_fixed, check_overrides, fixed, plugin_changes
 from aiga.rundir import RunDirectory
 from aiga.runs import Run
 from aiga.stop import Stop
@@ -98,7 +99,7 @@ def prepare(config: Path | str | Mapping[str, Any] | Config, overrides: Sequence
         given = _config(config, overrides)
         complaints = Complaints(given.source)
     except ConfigError as error:
-        if error.rest is None:
+        if not isinstance(error.rest, Config):
             raise
         given, complaints = error.rest, error.complaints
     return given, _assemble(given, complaints, new=True)
@@ -174,7 +175,7 @@ def run(
             made.prepare(engine.watcher)
             stop.restart()
             engine.journal.operation(
-                "start", {**machine(), "device": made.device, "search": _search(made.config), "paths": made.paths}
+                "start", {**machine(), "device": made.device, "search": fixed(made.config), "paths": made.paths}
             )
             engine.found(stop)
             engine.loop(stop)
@@ -214,9 +215,10 @@ def resume(
     """
     folder = RunDirectory.open(Path(path))
     config = configs.load(folder.path / "run.toml", overrides)
-    _only_run(config)
+    check_overrides(config)
     with folder.lock():
-        _same_search(folder, config)
+        starts = Run(folder).operations("start")
+        check_fixed(starts["search"].iloc[0] if "search" in starts and len(starts) else None, config)
         made = assemble(config)
         _same_paths(folder, made)
         engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
@@ -226,7 +228,7 @@ def resume(
             stop.restart()
             changes = {"from": engine.restore(stop), "overrides": list(overrides), "device": made.device}
             engine.watcher.message(f"goes on after iteration {changes['from']}")
-            for change in plugin_changes(folder.path / "plugins.lock", made):
+            for change in plugin_changes(folder.path / "plugins.lock", made.lock):
                 engine.watcher.message(change)
                 engine.journal.operation("plugins", {"text": change})
             engine.journal.operation("resume", {**machine(), **changes})
@@ -241,80 +243,6 @@ def open(path: Path | str) -> Run:
         InputError: if it is no run directory, or one of a newer aiga.
     """
     return Run(RunDirectory.open(Path(path)))
-
-
-_LOCKED = ("distribution", "version", "state_version", "sha256")
-
-
-def plugin_changes(path: Path, made: Assembled) -> list[str]:
-    """What is not as ``plugins.lock`` has it, in words; a search that goes on with other plugins may go elsewhere."""
-    try:
-        held = {name: {key: entry.get(key) for key in _LOCKED} for name, entry in json.loads(path.read_bytes()).items()}
-    except (OSError, ValueError, AttributeError) as error:
-        return [f"{path}: cannot be read ({error}), so whether the plugins are those of the start is not known"]
-    found = {name: {key: entry.get(key) for key in _LOCKED} for name, entry in json.loads(made.lock).items()}
-    words = []
-    for name in sorted({*held, *found}):
-        before, now = held.get(name, {}), found.get(name, {})
-        changed = [f"{key} {before.get(key)} -> {now.get(key)}" for key in _LOCKED if before.get(key) != now.get(key)]
-        if changed:
-            words.append(f"plugin {name} is not what the run was started with: {', '.join(changed)}")
-    return words
-
-
-# Results hang on these; changing them on resume would make one run of two searches.
-_FIXED = ("seed", "executor", "episodes", "confirmations", "audit")
-
-
-def _only_run(config: Config) -> None:
-    problems = []
-    for place in config.overridden:
-        dotted = ".".join(map(str, place))
-        if place[0] != "run" and not (place[0] == "plugins" and place[2:] == ("on_error",)):
-            what = "only run.* and a plugin's on_error can change when a run is resumed"
-            problems.append(f"--set {dotted}: {what}; start a new run to change the search")
-        elif len(place) > 1 and place[1] in _FIXED:
-            problems.append(
-                f"--set {dotted}: results hang on it, so it stays as the run was started; start a new run to change it"
-            )
-    if problems:
-        raise InputError(*problems)
-
-
-def _search(config: Config) -> dict[str, Any]:
-    """What of a configuration results hang on, by dotted place, as JSON holds it."""
-    data = json.loads(json.dumps(config.to_dict()))
-    found = {f"run.{name}": value for name, value in data["run"].items() if name in _FIXED}
-    # Once founded, a run is done with the agent it started from; and it has a copy of its own, under another name.
-    tables = {name: table for name, table in data["population"].items() if name != "initial_agent"}
-    found |= {f"population.{name}": value for name, value in tables.items()}
-    found |= {f"slots.{name}": value for name, value in data["slots"].items()}
-    for name, table in data["plugins"].items():
-        found |= {f"plugins.{name}.options.{option}": value for option, value in table["options"].items()}
-    return found
-
-
-def _same_search(folder: RunDirectory, config: Config) -> None:
-    """Whether ``run.toml`` still asks for the search that was started; one run must not be two searches.
-
-    Raises:
-        InputError: naming every value that is another one.
-    """
-    starts = Run(folder).operations("start")
-    held = starts["search"].iloc[0] if "search" in starts and len(starts) else None
-    if not isinstance(held, dict):
-        return
-    now, complaints = _search(config), Complaints(config.source)
-    for dotted in sorted({*held, *now}):
-        before, after = held.get(dotted), now.get(dotted)
-        place = tuple(dotted.split(".", 3 if dotted.startswith("plugins.") else 1))
-        # Plugins that came or went are told of as such.
-        if before != after and (place[0] != "plugins" or place[1] in config.plugins):
-            was = "no such value" if before is None else show(before)
-            complaints.add(
-                place, f"found {show(after)}, but the run was started with {was}. Write it back, or start a new run."
-            )
-    complaints.check()
 
 
 def _same_paths(folder: RunDirectory, made: Assembled) -> None:
