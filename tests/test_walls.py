@@ -19,7 +19,7 @@ LAYERS = [
     "errors streams batches data niches components trainers hooks toml_lines",
     "answers codec meter host complaints tables config plugin_classes registry wanted discovery",
     "durable database views journal checkpoint stones rundir",
-    "archive lab changes loop founding keep resuming",
+    "archive lab changes loop founding keep keeping resuming",
     "stop machine engine runs experiment training",
     "viewing replay art art_annecs art_layout art_phylogeny art_pictures art_story art_style cli testing",
     "__main__",

@@ -7,7 +7,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
@@ -75,9 +75,7 @@ class Document(Table):
         """A ``plugins.toml`` from which the same is made; secrets stay ``{ env = "NAME" }``."""
         data = self.to_dict()
         tables = [toml_lines.table((), {"api": self.api})]
-        tables += [
-            toml_lines.table((name,), data[name]) for name in ("run", "population", "slots", "train") if name in data
-        ]
+        tables += [toml_lines.table((name,), data[name]) for name in ("run", "population", "slots", "train") if name in data]
         for name, plugin in data["plugins"].items():
             options = plugin.pop("options")
             tables.append(toml_lines.table(("plugins", name), plugin))
@@ -99,14 +97,21 @@ class Config(Document):
 
 
 class TrainConfig(Document):
-    """What ``aiga train`` trains; a table ``[slots]`` is checked, and left to ``aiga run``."""
+    """What ``aiga train`` trains; ``[slots]`` and what else it has no use for are checked, and left to ``aiga run``.
+
+    Attributes:
+        HEEDED: the keys of ``[run]`` that it has a use for.
+    """
+
+    HEEDED: ClassVar[tuple[str, ...]] = ("seed", "grace", "workers")
 
     train: TrainTable = Field(json_schema_extra={"words": "a table with trainer"})
 
     def to_dict(self) -> dict[str, Any]:
-        """As for any document, without ``[slots]``."""
+        """As for any document, without what is left to ``aiga run``."""
         data = super().to_dict()
         del data["slots"]
+        data["run"] = {name: data["run"][name] for name in self.HEEDED}
         if isinstance(self.train.devices, tuple):
             data["train"]["devices"] = list(self.train.devices)
         return data

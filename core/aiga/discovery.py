@@ -33,6 +33,7 @@ __all__ = [
     "assemble",
     "available",
     "check",
+    "check_shadows",
     "find",
     "gather",
     "load",
@@ -132,9 +133,16 @@ def gather(config: Document, complaints: Complaints) -> Gathered:
     return Gathered(sources, plugins, components)
 
 
-def resolve(
-    config: D, sources: Sequence[PluginSource], plugins: Sequence[Plugin], paths: Mapping[str, str] | None = None
-) -> D:
+def check_shadows(config: Document, complaints: Complaints) -> None:
+    """Complains of files under the name of an installed plugin: nobody could tell which one a run was started with."""
+    installed = {source.name: source.origin for source in available()}
+    for name, table in config.plugins.items():
+        if table.path is not None and name in installed:
+            what = f'"{name}" is the name of an installed plugin too, of {installed[name]}. Give yours another name.'
+            complaints.add(("plugins", name, "path"), what)
+
+
+def resolve(config: D, sources: Sequence[PluginSource], plugins: Sequence[Plugin], paths: Mapping[str, str] | None = None) -> D:
     """The configuration to write into a run: every plugin in call order, every option with its value, no secret's value.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiga import config as configs
-from aiga import discovery
+from aiga import discovery, keeping
 from aiga.complaints import Complaints
 from aiga.config import Config, ConfigError
 from aiga.engine import Engine, Watcher
 from aiga.errors import InputError
-from aiga.founding import agent_file, check_initial_agent, check_redraw
+from aiga.founding import check_initial_agent, check_redraw
 from aiga.host import Host
 from aiga.machine import choose_device, machine
 from aiga.meter import Meter
@@ -28,8 +27,6 @@ from aiga.stop import Stop
 if TYPE_CHECKING:
     from aiga.engine import Progress
     from aiga.hooks import Plugin
-
-AGENT = "initial_agent.safetensors"  # in a run's folder, where the run starts from an agent of the user's
 
 __all__ = ["Assembled", "Run", "assemble", "open", "prepare", "resume", "run"]
 
@@ -63,7 +60,7 @@ class Assembled:
     @property
     def lock(self) -> str:
         """JSON: origin, versions and hashes of every plugin."""
-        return json.dumps(discovery.lock(self.sources, self.plugins), indent=2, sort_keys=True) + "\n"
+        return keeping.lock_text(self.sources, self.plugins)
 
     @property
     def paths(self) -> dict[str, str]:
@@ -121,11 +118,7 @@ def _assemble(config: Config, complaints: Complaints, new: bool = False) -> Asse
         with complaints.collecting(("population", "initial_agent")):
             check_initial_agent(components, population, config.base)
     if new:
-        installed = {source.name: source.origin for source in discovery.available()}
-        for name, table in config.plugins.items():
-            if table.path is not None and name in installed:
-                what = f'"{name}" is the name of an installed plugin too, of {installed[name]}. Give yours another name.'
-                complaints.add(("plugins", name, "path"), what)
+        discovery.check_shadows(config, complaints)
     with complaints.collecting():
         Host(found.plugins, Meter())  # complains of hooks that there are not
     device = ""
@@ -183,16 +176,8 @@ def run(
 
 
 def files(given: Config, made: Assembled) -> dict[str, str | bytes]:
-    """What a new run's folder holds, by relative path: all that it needs to be founded again, wherever it is moved to."""
-    paths = {source.name: f"plugins/{source.name}.py" for source in made.sources if source.path is not None}
-    held: dict[str, str | bytes] = {paths[s.name]: s.path.read_bytes() for s in made.sources if s.path is not None}
-    resolved = discovery.resolve(given, made.sources, made.plugins, paths)
-    initial, domain = given.population.initial_agent, made.components.get("domain", given.population.domain)
-    if initial is not None and initial not in getattr(domain, "agents", {}):
-        held[AGENT] = agent_file(initial, domain, given.base).read_bytes()
-        population = resolved.population.model_copy(update={"initial_agent": AGENT})
-        resolved = resolved.model_copy(update={"population": population})
-    return {"run.toml": resolved.to_toml(), "plugins.lock": made.lock, **held}
+    """What the folder of a new run holds, by relative path; see :func:`aiga.keeping.files`."""
+    return keeping.files(given, made.sources, made.plugins, made.components)
 
 
 def resume(

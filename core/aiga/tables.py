@@ -171,9 +171,9 @@ class TrainTable(Table):
     max_epochs: int | None = Field(default=None, ge=1)
     max_time: Duration | None = None
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
-    devices: Annotated[int, Field(ge=1)] | Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | Literal["auto"] = Field(
-        default="auto", json_schema_extra={"words": '"auto", a number of devices, or a list of their numbers'}
-    )
+    devices: (
+        Annotated[int, Field(ge=1)] | Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | Literal["auto"]
+    ) = Field(default="auto", json_schema_extra={"words": '"auto", a number of devices, or a list of their numbers'})
     strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = "auto"
     precision: Literal["32-true", "64-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true"] = "32-true"
     deterministic: bool = False

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from aiga.complaints import Complaints, closest, did_you_mean
 from aiga.config import Document, TrainConfig
-from aiga.tables import PluginTable
 from aiga.registry import Components
+from aiga.tables import PluginTable
 from aiga.toml_lines import Place
 
 if TYPE_CHECKING:

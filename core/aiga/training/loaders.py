@@ -1,0 +1,111 @@
+"""Training data that comes again exactly: what a loader gives hangs on seed, epoch and place in it, after a resume too."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from aiga.streams import derive
+
+_WORDS = 2**32  # NumPy takes no seed beyond
+
+
+def seed_generators(*key: int | str) -> None:
+    """Seeds the generators of Python, NumPy and torch, on every device, from ``key`` alone."""
+    seed = derive(*key)
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % _WORDS)
+
+
+class Repeatable:
+    """A loader whose epochs repeat: Lightning's loops iterate over it instead of the trainer's own.
+
+    A loader draws from generators of its own world, seeded for each epoch. Before a batch is handed out the generators are
+    seeded for that batch: what the module draws while it trains on it hangs neither on the loader nor on batches before. So no
+    generator's state need be kept, and a training resumed in the midst of an epoch draws the batches before again, throws them
+    away, and goes on with the same bits.
+
+    Args:
+        loader: of training batches; an iterable.
+        seed: of the run.
+        rank: of this process among those that train.
+        place: how many epochs are done, and on how many batches of this one the module was trained.
+    """
+
+    def __init__(self, loader: Any, seed: int, rank: int, place: Callable[[], tuple[int, int]]) -> None:
+        self._loader, self._seed, self._rank, self._place = loader, seed, rank, place
+        self._skip = 0
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._loader, name)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it is; by it Lightning knows that it can be resumed."""
+        return {"batches": self._place()[1]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The next epoch begins where ``state`` was taken."""
+        self._skip = state["batches"]
+
+    def __iter__(self) -> Iterator[Any]:
+        epoch, skip, self._skip = self._place()[0], self._skip, 0
+        seed_generators(self._seed, "epoch", self._rank, epoch)
+        for generator in _generators(self._loader):
+            generator.manual_seed(derive(self._seed, "generator", self._rank, epoch))
+        _set_epoch(self._loader, epoch)
+        batches = iter(self._loader)
+        for _ in range(skip):
+            next(batches, None)
+        return self._batches(batches, epoch, skip, _states())
+
+    def _batches(self, batches: Iterator[Any], epoch: int, number: int, world: tuple[Any, ...]) -> Iterator[Any]:
+        while True:
+            _restore(world)
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            finally:
+                world = _states()
+                seed_generators(self._seed, "batch", self._rank, epoch, number)
+            yield batch
+            number += 1
+
+
+def _states() -> tuple[Any, ...]:
+    return torch.get_rng_state(), random.getstate(), np.random.get_state()
+
+
+def _restore(states: tuple[Any, ...]) -> None:
+    torch.set_rng_state(states[0])
+    random.setstate(states[1])
+    np.random.set_state(states[2])
+
+
+def _parts(loader: Any) -> Iterator[Any]:
+    """A ``DataLoader`` and its samplers, as far as there are."""
+    inner = getattr(loader, "batch_sampler", None)
+    yield from (loader, getattr(loader, "sampler", None), inner, getattr(inner, "sampler", None))
+
+
+def _generators(loader: Any) -> list[torch.Generator]:
+    """The loader's own generators, which would go on from where they are; each once."""
+    found = (getattr(part, "generator", None) for part in _parts(loader))
+    return list({id(generator): generator for generator in found if isinstance(generator, torch.Generator)}.values())
+
+
+def _set_epoch(loader: Any, epoch: int) -> None:
+    """Tells samplers that shuffle by it. Lightning does so too, but after a loader with workers has begun."""
+    for part in _parts(loader):
+        if hasattr(part, "set_epoch"):
+            part.set_epoch(epoch)
