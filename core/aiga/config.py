@@ -282,6 +282,8 @@ def _leave_out(values: dict[str, Any], place: Place) -> None:
         table[last] = needed[last]
     elif len(place) == 2 and last in needed.get(str(place[0]), {}):
         table[last] = needed[str(place[0])][last]
+    elif place == ("train", "early_stop", "monitor"):
+        table[last] = _NOTHING
     elif isinstance(table, list):
         # The items after it keep their places.
         table[last] = f"{_NOTHING}{last}"

@@ -198,7 +198,7 @@ def resume(
     Raises:
         InputError: if there is no run, it is locked, or an override would change the search.
     """
-    folder = RunDirectory.open(Path(path))
+    folder = _run_directory(path)
     config = configs.load(folder.path / "run.toml", overrides)
     check_overrides(config)
     with folder.lock():
@@ -227,7 +227,15 @@ def open(path: Path | str) -> Run:
     Raises:
         InputError: if it is no run directory, or one of a newer aiga.
     """
-    return Run(RunDirectory.open(Path(path)))
+    return Run(_run_directory(path))
+
+
+def _run_directory(path: Path | str) -> RunDirectory:
+    folder = RunDirectory.open(Path(path))
+    if folder.training:
+        remedy = "Open it with aiga.training.open, go on with it by aiga.training.resume or `aiga resume`"
+        raise InputError(f"{folder.path}: a training, not a run. {remedy}.")
+    return folder
 
 
 def _same_paths(folder: RunDirectory, made: Assembled) -> None:

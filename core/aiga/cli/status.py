@@ -218,11 +218,6 @@ def render(status: Mapping[str, Any]) -> RenderableType:
     return Group(figures, "", niches, "", work)
 
 
-def age(stamp: float) -> str:
-    """``, 12 s ago``, of a time in seconds since 1970."""
-    return f", {max(0.0, time.time() - stamp):,.0f} s ago"
-
-
 def state(status: Mapping[str, Any]) -> str:
     """Whether it goes on, and where; or how it ended, and what to type."""
     if status["live"]:
@@ -232,8 +227,12 @@ def state(status: Mapping[str, Any]) -> str:
     return f"not running ({why}); go on: {status['resume']}"
 
 
-def _saved_ago(stamp: str | None) -> str:
-    return "" if stamp is None else age(datetime.fromisoformat(stamp).timestamp())
+def saved_ago(stamp: str | None) -> str:
+    """``, 12 s ago``; empty where the time is not known."""
+    if stamp is None:
+        return ""
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(stamp)).total_seconds()
+    return f", {max(0.0, seconds):,.0f} s ago"
 
 
 def _figures(status: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -245,7 +244,7 @@ def _figures(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     if status["annecs"] is not None:
         annecs += f", {status['annecs']:,} (against all that ever were)"
     saved = status["checkpoint"]
-    checkpoint = "none" if saved is None else f"iteration {saved['iteration']:,}{_saved_ago(saved['time'])}"
+    checkpoint = "none" if saved is None else f"iteration {saved['iteration']:,}{saved_ago(saved['time'])}"
     return [
         ("run", str(path)),
         ("state", state(status)),

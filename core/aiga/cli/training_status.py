@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiga.cli.places import command
-from aiga.cli.status import age, ended, state
+from aiga.cli.status import ended, saved_ago, state
 from aiga.cli.training import further
 from aiga.rundir import RunDirectory
 from aiga.training.runs import TrainingRun
@@ -49,9 +50,13 @@ class WatchedTraining:
             "max_steps": train.max_steps,
             "max_epochs": train.max_epochs,
             "metrics": {} if newest is None else dict(newest["metrics"]),
-            "checkpoint": None if newest is None else float(newest["time"]),
+            "checkpoint": None if newest is None else {"step": int(newest["iteration"]), "time": _iso(newest["time"])},
             "agents": [str(path) for path in run.agents],
         }
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def render(status: Mapping[str, Any]) -> RenderableType:
@@ -70,7 +75,7 @@ def render(status: Mapping[str, Any]) -> RenderableType:
         ("state", state(status)),
         ("step", f"{status['step']:,}{limits['max_steps']}"),
         ("epoch", f"{status['epoch']:,}{limits['max_epochs']}"),
-        ("checkpoint", "none" if saved is None else f"step {status['step']:,}{age(saved)}"),
+        ("checkpoint", "none" if saved is None else f"step {saved['step']:,}{saved_ago(saved['time'])}"),
         *((name, "-" if value is None else f"{value:.6g}") for name, value in sorted(status["metrics"].items())),
         *(("agent", path) for path in status["agents"]),
     ):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning.plugins import CheckpointIO
 
-from aiga import checkpoint
+from aiga import checkpoint as checkpoints
 from aiga.checkpoint import Checkpoint
 from aiga.errors import PluginError
 
@@ -36,7 +35,18 @@ class TensorCheckpoints(CheckpointIO):
             StorageError: if it cannot be written; the former checkpoints stay.
             PluginError: if the state holds something else than plain values and tensors.
         """
-        save(Path(path), {key: value for key, value in checkpoint.items() if key not in _LEFT_OUT}, self._plugin)
+        path = Path(path)
+        if not path.name.isdigit():
+            what = f"plugin {self._plugin!r}: its module keeps checkpoints of its own, such as {path.name}"
+            raise PluginError(f"{what}. Take ModelCheckpoint out of it: aiga train keeps them, and the best agents.")
+        state = {key: value for key, value in checkpoint.items() if key not in _LEFT_OUT}
+        try:
+            checkpoints.save(path.parent, int(path.name), {"lightning": state})
+        except TypeError as error:
+            place, value = _unknown(state)
+            what = f"{place}, of type {type(value).__name__}" if place else str(error)
+            remedy = "Keep None, bool, int, float, str, tensors, lists, tuples and dicts of these"
+            raise PluginError(f"plugin {self._plugin!r}: a checkpoint cannot hold {what}. {remedy}.") from error
 
     def load_checkpoint(self, path: str | Path, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """What was found; every tensor on the host."""
@@ -45,16 +55,6 @@ class TensorCheckpoints(CheckpointIO):
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Nothing: the newest few are kept as others are written."""
-
-
-def save(path: Path, state: Mapping[str, Any], plugin: str) -> None:
-    """Writes ``state`` as the checkpoint ``path``, whose name is its step; see :meth:`TensorCheckpoints.save_checkpoint`."""
-    try:
-        checkpoint.save(path.parent, int(path.name), {"lightning": dict(state)})
-    except TypeError as error:
-        place, value = _unknown(state)
-        what = f"plugin {plugin!r}: a checkpoint cannot hold {place}, of type {type(value).__name__}"
-        raise PluginError(f"{what}. Keep None, bool, int, float, str, tensors, lists, tuples and dicts of these.") from error
 
 
 def _unknown(value: Any, place: str = "") -> tuple[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from pytorch_lightning.callbacks import ProgressBar, TQDMProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from aiga.checkpoint import Checkpoint
@@ -69,8 +70,9 @@ class Fit:
             self.trainer.fit(self.module, ckpt_path=start, weights_only=False, **data)
 
     def stopped_early(self) -> str | None:
-        """Why it ended before, where it shall not go on."""
-        if self.found is None or self.stopping is None:
+        """Why it ended before it is to go on, where it shall not go on."""
+        assert self.found is not None
+        if self.stopping is None:
             return None
         state = self.found.tree["lightning"]["callbacks"].get(self.stopping.state_key)
         if state is not None:
@@ -128,11 +130,13 @@ def ready(
     train, saved = made.config.train, -1 if found is None else found.iteration
     keeper = Keeper(path / "checkpoints", train.checkpoint_every, stop, made.config.run.seed, found)
     stopping = None if train.early_stop is None else Stopping(train.early_stop, lambda t, v: _best(made, path, module, t, v))
-    first = [] if stopping is None else [stopping]
+    first: list[pl.Callback] = [] if stopping is None else [stopping]
+    # The other bar of Lightning's hides the cursor, which a second Ctrl-C would leave hidden, and counts epochs to -2.
+    first += [TQDMProgressBar()] if bar else []
     complaints = Complaints(made.config.source)
     trainer = None
     try:
-        trainer = _trainer(train, path, [*first, *callbacks, keeper], TensorCheckpoints(made.plugin, found), bar, saved)
+        trainer = _trainer(train, path, [*first, *callbacks, keeper], TensorCheckpoints(made.plugin, found), saved)
     except RAISED as error:
         complaints.add(("train",), f"Lightning refuses it: {' '.join(str(error).split())}", table=True)
     complaints.check()
@@ -163,9 +167,7 @@ def _best(made: Assembled, path: Path, module: pl.LightningModule, trainer: pl.T
         write_agents(made, path, module, "best", step=trainer.global_step, **{made.config.train.early_stop.monitor: value})
 
 
-def _trainer(
-    train: TrainTable, path: Path, callbacks: list[pl.Callback], io: TensorCheckpoints, bar: bool, saved: int
-) -> pl.Trainer:
+def _trainer(train: TrainTable, path: Path, callbacks: list[pl.Callback], io: TensorCheckpoints, saved: int) -> pl.Trainer:
     by_batches = train.val_check_interval is not None
     # What was logged after the checkpoint comes again.
     purge: dict[str, Any] = {} if saved < 0 else {"purge_step": saved + 1}
@@ -187,7 +189,7 @@ def _trainer(
         callbacks=callbacks,
         # One process starts all others, under a scheduler too: several would make several runs.
         plugins=[io, LightningEnvironment()],
-        enable_progress_bar=bar,
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         enable_model_summary=False,
         default_root_dir=path,
     )

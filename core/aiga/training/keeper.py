@@ -182,12 +182,12 @@ def _place(trainer: pl.Trainer) -> tuple[int, int]:
 def _within_epoch(trainer: pl.Trainer) -> bool:
     """Whether more batches of this epoch follow, and no gradients wait for them."""
     loop = trainer.fit_loop.epoch_loop
-    return not loop._num_ready_batches_reached() and not loop._should_accumulate()
+    return not (loop._num_ready_batches_reached() or loop._should_accumulate())
 
 
 def _ending(trainer: pl.Trainer) -> bool:
     """Whether this batch is the last of all."""
-    return trainer.should_stop or (trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps)
+    return bool(trainer.should_stop) or -1 < trainer.max_steps <= trainer.global_step
 
 
 def _follow(module: pl.LightningModule, hook: str, then: Callable[[], None]) -> None:

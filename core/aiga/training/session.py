@@ -160,19 +160,18 @@ def _carry(fit: Fit, stop: Stop, folder: RunDirectory, journal: Journal) -> Trai
     """Trains; writes the agents, and why it stopped."""
     from aiga.training.fitting import write_agents
 
+    found = fit.found
+    if found is not None and (reason := fit.stopped_early()) is not None:
+        journal.operation("stop", {"reason": reason, "epoch": found.tree["lightning"]["epoch"]}, found.iteration)
+        return TrainingRun(folder)
     fit.keeper.told = lambda step, epoch, metrics: journal.operation("checkpoint", {"epoch": epoch, "metrics": metrics}, step)
-    os.environ[_FOLLOWING] = str(folder.path.absolute())
-    try:
-        reason = _fit(fit, stop, folder)
-    finally:
-        del os.environ[_FOLLOWING]
-    step, epoch = fit.trainer.global_step, fit.trainer.current_epoch
+    reason = _fit(fit, stop, folder)
+    step = fit.trainer.global_step
     if reason is None:
-        step = max(fit.keeper.saved, 0)
-        reason = f"{stop.reason}; the step under way was given up"
-    elif step or fit.found is None:
+        reason, step = f"{stop.reason}; the step under way was given up", max(fit.keeper.saved, 0)
+    else:
         write_agents(fit.made, folder.path, fit.module, "last", step=step)
-    journal.operation("stop", {"reason": reason, "epoch": epoch}, step)
+    journal.operation("stop", {"reason": reason, "epoch": fit.trainer.current_epoch}, step)
     return TrainingRun(folder)
 
 
@@ -180,8 +179,7 @@ def _fit(fit: Fit, stop: Stop, folder: RunDirectory) -> str | None:
     """Why training ended; None where its last step was given up, and nothing in memory is to be believed."""
     from aiga.training.keeper import Stopped
 
-    if (done := fit.stopped_early()) is not None:
-        return done
+    os.environ[_FOLLOWING] = str(folder.path.absolute())
     try:
         with stop.abandonable(), quiet(folder.log):
             fit.run()
@@ -190,6 +188,8 @@ def _fit(fit: Fit, stop: Stop, folder: RunDirectory) -> str | None:
     except Abandoned:
         fit.end_others()
         return None
+    finally:
+        del os.environ[_FOLLOWING]
     return fit.why()
 
 
