@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from support import merge
+from typer.testing import CliRunner
 
-from aiga import checkpoint
+from aiga import checkpoint, toml_lines
+from aiga.cli.app import app
 from aiga.testing import linear, points
 
 LEARNERS = str(Path(__file__).parent / "core" / "train_toy" / "learners.py")
@@ -42,6 +45,35 @@ def reach(**changes: Any) -> dict[str, Any]:
 def plain(**changes: Any) -> dict[str, Any]:
     """:data:`PLAIN` with ``changes`` laid over it."""
     return merge(PLAIN, changes)
+
+
+def command(*words: str | Path) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, list(map(str, words)))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def write(folder: Path, config: dict[str, Any], name: str = "train.toml") -> Path:
+    """``config`` as a file."""
+    tables = ["api = 1\n"]
+    for table, values in config.items():
+        if table != "plugins":
+            tables.append(toml_lines.table((table,), values))
+    for plugin, values in config["plugins"].items():
+        plain = {key: value for key, value in values.items() if key != "options"}
+        tables.append(toml_lines.table(("plugins", plugin), plain))
+        if "options" in values:
+            tables.append(toml_lines.table(("plugins", plugin, "options"), values["options"]))
+    file = folder / name
+    file.write_text("\n".join(tables))
+    return file
+
+
+def status(path: Path) -> dict[str, Any]:
+    code, out, _ = command("status", path, "--json")
+    assert code == 0
+    return json.loads(out)  # type: ignore[no-any-return]
 
 
 class Crash(pl.Callback):

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,43 +14,18 @@ pl = pytest.importorskip("pytorch_lightning")
 
 import torch  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
-from support import bare, merge  # noqa: E402
-from training_support import LEARNERS, Crash, reach, saved  # noqa: E402
-from typer.testing import CliRunner  # noqa: E402
+from support import bare  # noqa: E402
+from training_support import LEARNERS, command, reach, saved, status, write  # noqa: E402
 
 import aiga  # noqa: E402
-from aiga import toml_lines, training  # noqa: E402
-from aiga.cli.app import app  # noqa: E402
-from aiga.errors import AigaError, InputError, PluginError  # noqa: E402
+from aiga import training  # noqa: E402
+from aiga.errors import AigaError, InputError  # noqa: E402
 from aiga.rundir import RunDirectory  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
-
-
-def command(*words: str | Path) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, list(map(str, words)))
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
-
-
-def write(folder: Path, config: dict[str, Any], name: str = "train.toml") -> Path:
-    """``config`` as a file."""
-    tables = ["api = 1\n"]
-    for table, values in config.items():
-        if table != "plugins":
-            tables.append(toml_lines.table((table,), values))
-    for plugin, values in config["plugins"].items():
-        plain = {key: value for key, value in values.items() if key != "options"}
-        tables.append(toml_lines.table(("plugins", plugin), plain))
-        if "options" in values:
-            tables.append(toml_lines.table(("plugins", plugin, "options"), values["options"]))
-    file = folder / name
-    file.write_text("\n".join(tables))
-    return file
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +40,6 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def copied(done: tuple[Path, str], to: Path) -> Path:
     return Path(shutil.copytree(done[0] / "first", to / "copy"))
-
-
-def status(path: Path) -> dict[str, Any]:
-    code, out, _ = command("status", path, "--json")
-    assert code == 0
-    return json.loads(out)  # type: ignore[no-any-return]
 
 
 def test_it_says_what_it_trains_how_it_ended_and_what_to_type_next(done: tuple[Path, str]) -> None:
@@ -192,81 +157,6 @@ def test_a_run_takes_a_file_with_a_table_train_and_leaves_it_out(tmp_path: Path)
         aiga.run(bare(train={"trainer": "x", "max_steps": 0}), name="s", runs=tmp_path)
 
 
-def test_an_early_stop_keeps_the_best_agents_and_is_not_gone_on_from(tmp_path: Path) -> None:
-    early = {"monitor": "val_loss", "patience": 1, "min_delta": 0.5}
-    config = reach(train={"max_steps": 200, "early_stop": early})
-    run = training.train(config, name="r", runs=tmp_path)
-    stop = run.operations("stop").iloc[-1]
-    assert "val_loss got no better in 1 checks; the best was 0.59" in stop["reason"]
-    assert stop["iteration"] == saved(run.path)[0] == 20
-    best, last = run.agents[2], run.agents[0]
-    assert json.loads(best.with_suffix(".json").read_text())["step"] == 10
-    assert best.read_bytes() != last.read_bytes()
-    training.resume(run.path)
-    assert run.operations("stop")["reason"].tolist() == [stop["reason"]] * 2
-    assert saved(run.path)[0] == 20
-    training.resume(run.path, overrides=["train.early_stop.patience=2"])
-    assert saved(run.path)[0] == 30
-
-
-def test_a_value_to_watch_that_is_not_logged_is_told_with_those_that_are(tmp_path: Path) -> None:
-    file = write(tmp_path, reach(train={"early_stop": {"monitor": "val_los"}}))
-    code, _, error = command("train", file, "--name", "r", "--runs", tmp_path)
-    assert code == 2
-    assert '[train] early_stop.monitor: the trainer logs no "val_los". Did you mean "val_loss"?' in error
-
-
-def test_time_is_up_where_it_says_so(tmp_path: Path) -> None:
-    config = reach(train={"max_steps": None, "max_time": "1s", "checkpoint_every": "1h"})
-    run = training.train(merge(config, {"plugins": {"learners": {"options": {"pause": 0.05}}}}), name="r", runs=tmp_path)
-    assert run.operations("stop")["reason"].iloc[-1] == "time is up"
-    step = saved(run.path)[0]
-    assert 0 < step < 30
-    code, out, _ = command("resume", run.path, "--for", "0.3s", "--set", "train.max_time=1h")
-    assert code == 0
-    assert "stopped: time is up" in out
-    assert saved(run.path)[0] > step
-
-
-def test_a_module_that_raises_ends_it_with_plugin_and_step_and_exit_code_1(tmp_path: Path) -> None:
-    file = write(tmp_path, reach(plugins={"learners": {"options": {"fail_at": 13}}}))
-    code, out, error = command("train", file, "--name", "ill", "--runs", tmp_path)
-    assert code == 1
-    assert error == "plugin 'learners' raised in training, step 13: ValueError: as asked (learners.py:65)\n"
-    assert f"aiga resume ill --runs {tmp_path}" in out
-    assert "Traceback" in (tmp_path / "ill" / "log.txt").read_text()
-    assert "as asked" in status(tmp_path / "ill")["failure"]
-    assert saved(tmp_path / "ill")[0] == 10
-    assert not (tmp_path / "ill" / "agents").exists()
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message", "code"),
-    [
-        ("raise", "plugin 'learners' raised in make: ValueError: as asked (learners.py", 1),
-        ("nothing", "make of its trainer must answer a LightningModule and its data, not None", 1),
-        ("refuse", "learners: cannot teach that. Teach something else.", 2),
-    ],
-)
-def test_a_trainer_that_makes_nothing_leaves_nothing(tmp_path: Path, wrong: str, message: str, code: int) -> None:
-    file = write(tmp_path, reach(plugins={"learners": {"options": {"wrong": wrong}}}))
-    found, _, error = command("train", file, "--name", "r", "--runs", tmp_path / "runs")
-    assert (found, message in error) == (code, True)
-    assert not (tmp_path / "runs").exists()
-
-
-def test_a_trainer_that_needs_a_population_says_so(tmp_path: Path) -> None:
-    config = reach()
-    del config["population"]
-    with pytest.raises(InputError, match=r'\[population\]: missing, and the trainer "reach" needs one'):
-        training.train(config, name="r", runs=tmp_path)
-
-
-def test_what_no_checkpoint_can_hold_is_named_with_its_place(tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match=r"'learners': a checkpoint cannot hold kept\.here\.1, of type object\. Keep None"):
-        training.train(reach(plugins={"learners": {"options": {"odd": True}}}), name="r", runs=tmp_path)
-
-
 def test_a_taken_name_is_refused_and_the_training_kept(done: tuple[Path, str], tmp_path: Path) -> None:
     before = saved(done[0] / "first")[0]
     code, _, error = command("train", write(tmp_path, reach()), "--name", "first", "--runs", done[0])
@@ -308,57 +198,6 @@ def test_a_configuration_that_was_changed_by_hand_is_refused(done: tuple[Path, s
         training.resume(path)
 
 
-@pytest.fixture
-def going(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """A training in a process of its own that takes a second a batch, and its folder."""
-    options = {"learners": {"options": {"pause": 0.4}}}
-    file = write(tmp_path, reach(train={"max_steps": 1000, "checkpoint_every": "1h"}, plugins=options))
-    words = (
-        sys.executable,
-        "-c",
-        "from aiga.cli import main; main()",
-        "train",
-        str(file),
-        "--name",
-        "r",
-        "--runs",
-        str(tmp_path),
-    )
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("step"):
-                break
-        yield process, tmp_path / "r"
-        process.kill()
-
-
-def test_asked_to_stop_it_ends_after_the_step_saves_and_exits_with_0(going: tuple[subprocess.Popen[str], Path]) -> None:
-    process, path = going
-    process.send_signal(signal.SIGTERM)
-    out, error = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert error == "SIGTERM received: stopping at the end of this step; once more to stop at once\n"
-    step = saved(path)[0]
-    assert step > 0
-    assert f"stopped: SIGTERM received; step {step} is saved" in out
-    assert [file.name for file in training.open(path).agents] == ["last-0.safetensors", "last-1.safetensors"]
-    with pytest.raises(PluginError, match="crashed"):
-        training.resume(path, callbacks=[Crash(2)])
-    assert status(path)["failure"] is not None
-
-
-def test_without_lightning_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import importlib.util
-
-    found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: None if name == "pytorch_lightning" else found(name))
-    code, _, error = command("train", write(tmp_path, reach()), "--runs", tmp_path / "runs")
-    assert code == 1
-    assert error == "aiga train needs pytorch-lightning, which is not installed. Install it: pip install 'aiga[train]'\n"
-    assert not (tmp_path / "runs").exists()
-
-
 def test_on_a_terminal_there_is_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from aiga.cli import training as verb
 
@@ -367,6 +206,20 @@ def test_on_a_terminal_there_is_a_bar(tmp_path: Path, monkeypatch: pytest.Monkey
     assert code == 0
     assert "Epoch 0: 100%" in out
     assert "loss_step=" in out
+
+
+def test_the_trainer_that_the_authors_guide_shows_trains(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
+    samples = re.findall(r"^```python\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    needed = [text for text in samples if re.search("^class (Thermostat|Elman|Proportional):", text, re.MULTILINE)]
+    assert len(needed) == 3
+    (tmp_path / "heating.py").write_text("import torch\nimport aiga\n\n" + "\n\n".join(needed))
+    blocks = re.findall(r"^```toml\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    (tmp_path / "heating.toml").write_text(next(block for block in blocks if "[train]" in block))
+    run = training.train(tmp_path / "heating.toml", name="first", runs=tmp_path, overrides=["train.accelerator=cpu"])
+    losses = run.operations("checkpoint")["metrics"].iloc[-1]
+    assert losses["val_loss"] < 0.1
+    assert len(run.agents) == 4
 
 
 def test_the_plugin_is_kept_with_the_training(done: tuple[Path, str]) -> None:

@@ -36,6 +36,15 @@ class Stopping(EarlyStopping):
             return f"{self.monitor} got no better in {self.wait_count} checks; the best was {float(self.best_score):.6g}"
         return None
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Checks at the ends of epochs where there are no validations to check after."""
+        if not self._check_on_train_epoch_end:
+            loop = trainer.fit_loop.epoch_loop.val_loop
+            trainer.validating = True
+            loop.setup_data()
+            trainer.training = True
+            self._check_on_train_epoch_end = loop.skip
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes back what was kept; patience is what the configuration says now."""
         super().load_state_dict(state_dict)

@@ -21,6 +21,7 @@ class LearnersOptions(aiga.Options):
         epoch: draws of an epoch.
         fail_at: a step in which the module raises.
         pause: seconds that a batch takes.
+        validated: whether agents are validated.
         odd: keep in checkpoints what they cannot hold.
         wrong: what ``make`` does instead of making something.
         data: of the plain module.
@@ -32,6 +33,7 @@ class LearnersOptions(aiga.Options):
     epoch: int = Field(default=10, ge=1)
     fail_at: int | None = None
     pause: float = 0.0
+    validated: bool = True
     odd: bool = False
     wrong: Literal["", "raise", "refuse", "nothing"] = ""
     data: Literal["map", "own", "stream"] = "map"
@@ -76,7 +78,10 @@ class Reach:
             miss = (output.action - seen).square().sum(dim=1).reshape(count, shown).mean(dim=1)
             return miss, {"far": miss.sqrt()}
 
-        module = Module(agents, loss, lambda parameters: torch.optim.Adam(parameters, lr=0.02), setup.rng(), validate=loss)
+        def optimiser(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+            return torch.optim.Adam(parameters, lr=0.02)
+
+        module = Module(agents, loss, optimiser, setup.rng(), validate=loss if options.validated else None)
         return module, draws(options.epoch)
 
     def agents(self, module: Any) -> aiga.Batch:
