@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 
 from aiga.cli.plain import QUIET
 from aiga.training.keeper import numbers
+from aiga.training.runs import brief
 
 
 class Lines(pl.Callback):
@@ -32,6 +33,6 @@ class Lines(pl.Callback):
         if since < QUIET or not trainer.is_global_zero:
             return
         step = trainer.global_step
-        logged = ", ".join(f"{name} {value:.4g}" for name, value in sorted(numbers(trainer).items()))
+        logged = ", ".join(f"{name} {value:.4g}" for name, value in brief(numbers(trainer)).items())
         self._say([f"step {step:,}, epoch {trainer.current_epoch:,}: {logged}, {(step - self._step) / since:,.1f} steps/s"])
         self._told, self._step = time.monotonic(), step

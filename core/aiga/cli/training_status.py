@@ -12,7 +12,7 @@ from aiga.cli.places import command
 from aiga.cli.status import ended, saved_ago, state
 from aiga.cli.training import further
 from aiga.rundir import RunDirectory
-from aiga.training.runs import TrainingRun
+from aiga.training.runs import TrainingRun, brief
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -76,7 +76,10 @@ def render(status: Mapping[str, Any]) -> RenderableType:
         ("step", f"{status['step']:,}{limits['max_steps']}"),
         ("epoch", f"{status['epoch']:,}{limits['max_epochs']}"),
         ("checkpoint", "none" if saved is None else f"step {saved['step']:,}{saved_ago(saved['time'])}"),
-        *((name, "-" if value is None else f"{value:.6g}") for name, value in sorted(status["metrics"].items())),
+        *(
+            (name, "-" if value is None else str(value) if isinstance(value, str) else f"{value:.6g}")
+            for name, value in brief(status["metrics"]).items()
+        ),
         *(("agent", path) for path in status["agents"]),
     ):
         figures.add_row(name, Text(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +72,16 @@ def open(path: Path | str) -> TrainingRun:
         InputError: if it is no directory of a training, or one of a newer aiga.
     """
     return TrainingRun(RunDirectory.open(Path(path)))
+
+
+def brief(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics for a person, by name: without Lightning's ``NAME_step`` and ``NAME_epoch`` where ``NAME`` is there too."""
+    twice = ("_step", "_epoch")
+    return {
+        name: metrics[name]
+        for name in sorted(metrics)
+        if not any(name.endswith(end) and name.removesuffix(end) in metrics for end in twice)
+    }
 
 
 def latest(run: TrainingRun) -> tuple[Checkpoint | None, list[str]]:

@@ -248,13 +248,16 @@ def _follow(overrides: Sequence[str], callbacks: Sequence[Callback]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     run = TrainingRun(RunDirectory.open(Path(os.environ[_FOLLOWING])))
-    config = configs.read(TrainConfig, run.path / CONFIG, overrides)
-    made = assemble(config, Complaints(config.source))
-    found, _ = latest(run)
-    with quiet(run.folder.log):
-        fit = ready(made, run.path, _stop(config, None, 0.0), found, callbacks=callbacks)
-        with suppress(Stopped):
-            fit.run()
+    try:
+        config = configs.read(TrainConfig, run.path / CONFIG, overrides)
+        made = assemble(config, Complaints(config.source))
+        found, _ = latest(run)
+        with quiet(run.folder.log), suppress(Stopped):
+            ready(made, run.path, _stop(config, None, 0.0), found, callbacks=callbacks).run()
+    except Exception as error:
+        # The process that talks for all will miss this one, and say where to read on.
+        run.folder.log("".join(traceback.format_exception(error)))
+        raise SystemExit(1) from None
     raise SystemExit(0)
 
 
