@@ -80,7 +80,7 @@ def train(
         AigaError: if it fails, or Lightning is not installed; what was saved stays readable.
     """
     check_lightning()
-    if _FOLLOWING in os.environ:
+    if _following():
         _follow((), callbacks)
     from aiga.training.fitting import ready
 
@@ -123,7 +123,7 @@ def resume(
         InputError: if there is no such training, it is locked, or an override would change what is trained.
     """
     check_lightning()
-    if _FOLLOWING in os.environ:
+    if _following():
         _follow(overrides, callbacks)
     from aiga.training.fitting import ready
     from aiga.training.keeper import seconds_of
@@ -234,6 +234,11 @@ def _journal(folder: RunDirectory) -> Iterator[Journal]:
                 # The disk may be what failed; the error itself still reaches the user.
                 raise error from None
             raise
+
+
+def _following() -> bool:
+    """Whether Lightning started this process, to train beside the one that started the training."""
+    return _FOLLOWING in os.environ and os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def _follow(overrides: Sequence[str], callbacks: Sequence[Callback]) -> None:
