@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from aiga.data import Batch, Kind
 from aiga.errors import InputError
 from aiga.founding import agent_file, check_initial_agent, read_agent
 from aiga.host import Host
+from aiga.machine import cores
 from aiga.meter import Meter
 from aiga.registry import Components
 from aiga.streams import Stream, derive
@@ -154,7 +154,7 @@ def assemble(config: TrainConfig, complaints: Complaints, new: bool = False) -> 
         Host(found.plugins, Meter())  # complains of hooks that there are not
     device = _device(config.train, complaints)
     complaints.check()
-    workers = len(os.sched_getaffinity(0)) if config.run.workers == "auto" else config.run.workers
+    workers = cores() if config.run.workers == "auto" else config.run.workers
     if domain is not None and hasattr(domain, "configure"):
         domain.configure(threads=max(1, workers))
     resolved = discovery.resolve(config, found.sources, found.plugins)
