@@ -52,6 +52,13 @@ def test_resumed_it_goes_on_where_it_was() -> None:
     assert list(resumed) == whole, "the next epoch is whole again"
 
 
+def test_an_epoch_that_became_shorter_is_told_of() -> None:
+    resumed = loader()
+    resumed.load_state_dict({"batches": 6})
+    with pytest.raises(RuntimeError, match="an epoch has 5 batches now, of which 6 were trained on before"):
+        iter(resumed)
+
+
 def test_what_a_module_draws_hangs_on_its_batch_and_is_nothing_that_the_loader_drew() -> None:
     def drawn(resumed: int = 0, more: int = 0) -> list[float]:
         source, found = loader(), []

@@ -17,7 +17,12 @@ _WORDS = 2**32  # NumPy takes no seed beyond
 def seed_generators(*key: int | str) -> None:
     """Seeds the generators of Python, NumPy and torch, on every device, from ``key`` alone."""
     seed = derive(*key)
-    torch.manual_seed(seed)
+    # torch.manual_seed would write down the stack for devices that are not there: half a millisecond a batch.
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(seed)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(seed)
     random.seed(seed)
     np.random.seed(seed % _WORDS)
 
@@ -25,10 +30,10 @@ def seed_generators(*key: int | str) -> None:
 class Repeatable:
     """A loader whose epochs repeat: Lightning's loops iterate over it instead of the trainer's own.
 
-    A loader draws from generators of its own world, seeded for each epoch. Before a batch is handed out the generators are
-    seeded for that batch: what the module draws while it trains on it hangs neither on the loader nor on batches before. So no
-    generator's state need be kept, and a training resumed in the midst of an epoch draws the batches before again, throws them
-    away, and goes on with the same bits.
+    The generators are seeded for each batch, once before the loader draws it, and once more before it is handed out: what the
+    module draws while it trains on it hangs neither on the loader nor on batches before. So no generator's state need be kept,
+    and a training resumed in the midst of an epoch draws the batches before again, throws them away, and goes on with the same
+    bits.
 
     Args:
         loader: of training batches; an iterable.
@@ -64,32 +69,28 @@ class Repeatable:
             generator.manual_seed(derive(self._seed, "generator", self._rank, epoch))
         _set_epoch(self._loader, epoch)
         batches = iter(self._loader)
-        for _ in range(skip):
-            next(batches, None)
-        return self._batches(batches, epoch, skip, _states())
-
-    def _batches(self, batches: Iterator[Any], epoch: int, number: int, world: tuple[Any, ...]) -> Iterator[Any]:
-        while True:
-            _restore(world)
+        for number in range(skip):
             try:
-                batch = next(batches)
+                self._next(batches, epoch, number)
+            except StopIteration:
+                raise RuntimeError(f"an epoch has {number} batches now, of which {skip} were trained on before") from None
+        return self._batches(batches, epoch, skip)
+
+    def _batches(self, batches: Iterator[Any], epoch: int, number: int) -> Iterator[Any]:
+        while True:
+            try:
+                batch = self._next(batches, epoch, number)
             except StopIteration:
                 return
-            finally:
-                world = _states()
-                seed_generators(self._seed, "batch", self._rank, epoch, number)
             yield batch
             number += 1
 
-
-def _states() -> tuple[Any, ...]:
-    return torch.get_rng_state(), random.getstate(), np.random.get_state()
-
-
-def _restore(states: tuple[Any, ...]) -> None:
-    torch.set_rng_state(states[0])
-    random.setstate(states[1])
-    np.random.set_state(states[2])
+    def _next(self, batches: Iterator[Any], epoch: int, number: int) -> Any:
+        seed_generators(self._seed, "data", self._rank, epoch, number)
+        try:
+            return next(batches)
+        finally:
+            seed_generators(self._seed, "batch", self._rank, epoch, number)
 
 
 def _parts(loader: Any) -> Iterator[Any]:
