@@ -10,7 +10,8 @@ from torch import Tensor
 
 from aiga_characters.strokes import Strokes, curves
 
-SAMPLES: Final = 28  # points of each piece of a curve: at most about 1.2 pixels apart on a canvas of 105
+SPACING: Final = 1.25  # pixels between neighbouring points of a curve, about: less than the width of a pen
+_LONGEST: Final = 1.0 / 3.0  # of the pieces of a curve, as a share of the canvas
 
 
 def inked(strokes: Strokes, half_width: Tensor, size: int) -> Tensor:
@@ -24,11 +25,12 @@ def inked(strokes: Strokes, half_width: Tensor, size: int) -> Tensor:
     Returns:
         ``[R, size, size]`` uint8: 1 ink, 0 paper.
     """
-    points, whose = curves(strokes, SAMPLES)
+    samples = math.ceil(_LONGEST * size / SPACING)
+    points, whose = curves(strokes, samples)
     radius = half_width * size
     reach = float(radius.max())
     x, y = (points[..., axis].flatten() * size - 0.5 for axis in (0, 1))  # in pixels, from the middle of the first
-    whose = whose.repeat_interleave(SAMPLES)
+    whose = whose.repeat_interleave(samples)
     left, top = torch.ceil(x - reach), torch.ceil(y - reach)
     square = (radius * radius)[whose].float()
     wide = math.floor(2.0 * reach) + 1

@@ -54,9 +54,9 @@ RECIPES: Final = {
             scale=0.13,
             shear=0.16,
             shift=0.056,
-            candidates=6,
+            candidates=24,
             least_extent=0.35,
-            least_difference=0.45,
+            least_difference=0.3,
         ),
         # The set of the study that came before: no shared strokes, nothing rejected, and drawn more alike.
         Recipe(name="drawn-easy", parts=0, wobble=0.022, rotation=0.12, scale=0.08, shear=0.1, shift=0.035, pen=0.034),

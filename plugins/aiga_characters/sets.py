@@ -135,7 +135,8 @@ def drawn_set(name: str, seed: int, size: int, say: Callable[[str], None] = down
         return draw(RECIPES[name], seed, size)
 
     classes = BACKGROUND[1] + EVALUATION[1]
-    images = store.kept(f"{name}-v{VERSION}-seed{seed}-{size}", (classes, 20, size, size), made)
+    recipe = hashlib.sha256(f"{VERSION} {RECIPES[name]}".encode()).hexdigest()[:8]
+    images = store.kept(f"{name}-{recipe}-seed{seed}-{size}", (classes, 20, size, size), made)
     sizes = torch.cat(alphabets(seed))
     names = tuple(f"Drawn_{number + 1:02d}" for number in range(len(sizes)))
     return Characters(images, torch.arange(len(sizes)).repeat_interleave(sizes), BACKGROUND[1], names)
