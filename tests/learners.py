@@ -28,7 +28,7 @@ class _Features:
         return {name: 0.3 * rng.child(name).normal(*shape) for name, shape in layout.items()}
 
     def newborn(self, leaves: Leaves) -> Life:
-        return {"head": torch.zeros_like(leaves["head"])}
+        return {"head": torch.zeros_like(leaves["head"]), "met": torch.zeros_like(leaves["head"][:, 0])}
 
     def features(self, leaves: Leaves, x: Tensor) -> Tensor:
         """``[B, M, features]`` of ``[B, M, ...]``."""
@@ -41,7 +41,10 @@ class _Features:
 
 
 class SgdHead(_Features):
-    """Descends the cross-entropy in its last layer, image by image; its life is how far that moved."""
+    """Descends the cross-entropy in its last layer, image by image; its life is how far that moved, and which labels it met.
+
+    What the last layer says of a label begins at zero when the label is first met.
+    """
 
     def __init__(self, rate: float = 1.0) -> None:
         super().__init__()
@@ -50,23 +53,20 @@ class SgdHead(_Features):
 
     def learn(self, leaves: Leaves, life: Life, x: Tensor, y: Tensor, create_graph: bool) -> Life:
         self.calls.append((x.shape[1], create_graph))
-        h, head = self.features(leaves, x), life["head"]
+        h, head, met = self.features(leaves, x), life["head"], life["met"]
         for step in range(x.shape[1]):
-            seen = h[:, step, None]
-            logits = self.logits(leaves, {"head": head}, seen)[:, 0]
-            error = logits.softmax(dim=-1) - torch.nn.functional.one_hot(y[:, step], logits.shape[-1])
+            seen, wanted = h[:, step, None], torch.nn.functional.one_hot(y[:, step], head.shape[-1])
+            head = torch.where(((wanted == 1) & (met == 0.0))[:, None], -leaves["head"], head)
+            met = torch.maximum(met, wanted.to(met.dtype))
+            error = self.logits(leaves, {"head": head}, seen)[:, 0].softmax(dim=-1) - wanted
             head = head - self.rate * seen.transpose(1, 2) * error[:, None]
-        return {"head": head if create_graph else head.detach()}
+        return {"head": head if create_graph else head.detach(), "met": met}
 
-    def forget(self, leaves: Leaves, life: Life, labels: Tensor) -> Life:
-        fresh = torch.nn.functional.one_hot(labels, life["head"].shape[-1]).amax(dim=1).bool()
-        return {"head": torch.where(fresh[:, None], -leaves["head"], life["head"])}
-
-    def predict(self, leaves: Leaves, life: Life, x: Tensor) -> Tensor:
+    def answers(self, leaves: Leaves, life: Life, x: Tensor) -> Tensor:
         return self.logits(leaves, life, self.features(leaves, x))
 
     def step(self, leaves: Leaves, life: Life, percept: Percept) -> tuple[Output, Life]:
-        return Output(self.predict(leaves, life, percept.observation[:, None])[:, 0]), life
+        return Output(self.answers(leaves, life, percept.observation[:, None])[:, 0]), life
 
 
 class Notebook(_Features):
@@ -76,4 +76,4 @@ class Notebook(_Features):
         assert percept.target is not None
         h = self.features(leaves, percept.observation[:, None])
         logits = self.logits({"head": torch.zeros_like(leaves["head"])}, life, h)[:, 0]
-        return Output(logits, logits.sum(dim=-1)), {"head": life["head"] + h.transpose(1, 2) * percept.target[:, None]}
+        return Output(logits, logits.sum(dim=-1)), {**life, "head": life["head"] + h.transpose(1, 2) * percept.target[:, None]}

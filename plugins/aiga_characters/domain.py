@@ -24,8 +24,9 @@ class CharactersDomain:
     """Streams of characters; implements :class:`aiga.Domain`.
 
     Its capabilities are ``distance``, ``named``, ``loss``, ``prepare`` and ``path``. Observations are ``[1, size, size]``
-    images, 1 ink and 0 paper; outputs are logits of the labels, of which a life has as many as classes. It makes use of three
-    capabilities of networks: ``learn``, ``predict`` and ``forget``.
+    images, 1 ink and 0 paper; outputs are logits of the labels, of which a life has as many as classes. It makes use of two
+    capabilities of networks: ``learn``, without which an agent is shown each image with its label as target, and ``answers``,
+    without which it is asked image by image.
 
     Args:
         source: where the characters come from; loaded when first needed.
@@ -60,7 +61,7 @@ class CharactersDomain:
     def path(self, network: Network) -> str:
         """Which characters agents live with, and whether they learn by gradients; a run goes on with the same alone."""
         how = "learnt by gradients" if hasattr(network, "learn") else "shown with their labels"
-        return f"{self.source.words} {self.characters.hash[:16]}, {how}"
+        return f"with the characters {self.source.name} {self.characters.hash[:16]}, {how}"
 
     def initial(self, rng: Stream, count: int) -> Batch:
         """``count`` environments of classes of the background split; see :func:`aiga_characters.genome.initial`."""

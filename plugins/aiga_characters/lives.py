@@ -43,12 +43,9 @@ class Pupils:
     labels: int
 
     @staticmethod
-    def born(network: Network, leaves: Leaves, labels: int, fresh: Tensor) -> Pupils:
-        """Newborn agents, which know nothing of the labels ``fresh`` ``[B, K]`` where the network can forget (``forget``)."""
-        life, able = network.newborn(leaves), _able(network)
-        if hasattr(network, "forget"):
-            life = able.forget(leaves, life, fresh)
-        return Pupils(network, leaves, life, labels)
+    def born(network: Network, leaves: Leaves, labels: int) -> Pupils:
+        """The agents at birth."""
+        return Pupils(network, leaves, network.newborn(leaves), labels)
 
     def learn(self, x: Tensor, y: Tensor, create_graph: bool) -> tuple[Pupils, list[Output]]:
         """The same agents after images ``[B, T, ...]`` with labels ``[B, T]``, and what they answered meanwhile, if at all."""
@@ -64,8 +61,8 @@ class Pupils:
 
     def answer(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits ``[B, M, labels]`` for images ``[B, M, ...]``, each seen in the life as it is; and values, if there are."""
-        if hasattr(self.network, "predict"):
-            return _able(self.network).predict(self.leaves, self.life, x), None
+        if hasattr(self.network, "answers"):
+            return _able(self.network).answers(self.leaves, self.life, x), None
         none = x.new_zeros(len(x), self.labels)
         seen = (Percept(x[:, place], target=none) for place in range(x.shape[1]))
         return stacked([self.network.step(self.leaves, self.life, percept)[0] for percept in seen])
@@ -81,6 +78,13 @@ def agents_of(pairs: Pairs) -> tuple[Batch, Tensor]:
     if len(population.batches) != 1:
         raise ValueError(f"live takes agents of one kind, not of {len(population.batches)}")
     return population.batches[0].explicit(), where[pairs.agent]
+
+
+def of_rows(leaves: Leaves, at: Tensor) -> Leaves:
+    """The leaves of ``[P]`` rows; one agent in all of them is not copied, only repeated."""
+    if bool((at == at[0]).all()):
+        return {name: leaf[int(at[0])].expand(len(at), *leaf.shape[1:]) for name, leaf in leaves.items()}
+    return {name: leaf[at.to(leaf.device)] for name, leaf in leaves.items()}
 
 
 def live(
@@ -112,7 +116,7 @@ def live(
     marks, films, groups = [], [], shapes(classes, examples)
     with torch.set_grad_enabled(record and torch.is_grad_enabled()):
         for rows in groups:
-            leaves = {name: leaf[at[rows].to(leaf.device)] for name, leaf in agents.leaves.items()}
+            leaves = of_rows(agents.leaves, at[rows])
             film = Film() if record else None
             marks.append(_lifetime(network, leaves, lessons.take(rows), pictures, labels, film))
             films.append(film)
@@ -132,7 +136,7 @@ def _lifetime(
     count, classes, examples = len(lessons), lessons.classes.shape[1], int(lessons.genes["examples"][0])
     every = torch.arange(classes).expand(count, classes)
     device = next(iter(leaves.values())).device
-    pupils = Pupils.born(network, leaves, labels, every.to(device))
+    pupils = Pupils.born(network, leaves, labels)
     create_graph = torch.is_grad_enabled() and any(leaf.requires_grad for leaf in leaves.values())
     drawers, order = lessons.drawers(), lessons.order(classes, examples)
     for places in torch.split(order, _CHUNK, dim=1):

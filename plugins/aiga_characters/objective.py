@@ -17,7 +17,7 @@ from aiga.data import Leaves
 from aiga_characters.genome import TESTS
 from aiga_characters.images import Pictures
 from aiga_characters.lessons import Lessons, shapes
-from aiga_characters.lives import Pupils, agents_of
+from aiga_characters.lives import Pupils, agents_of, of_rows
 from aiga_characters.recipes import DRAWERS
 
 
@@ -56,7 +56,7 @@ def loss(pairs: Pairs, network: Network, pictures: Pictures, lessons: Lessons, l
     examples = torch.where(episodic == 1, lessons.genes["examples"], trial.inner_steps)
     groups, losses = shapes(episodic, learnt, examples), []
     for rows in groups:
-        one, leaves = int(rows[0]), _of_rows(agents.leaves, at[rows])
+        one, leaves = int(rows[0]), of_rows(agents.leaves, at[rows])
         whole = bool(episodic[one])
         unseen, remember = (TESTS, 0) if whole else (trial.unseen, trial.remember)
         mine = Trial(int(learnt[one]), int(examples[one]), unseen, remember)
@@ -73,8 +73,9 @@ def _trials(
     label = lessons.labels(learnt)
     drawers, place = lessons.drawers()[row, label], lessons.order(learnt, examples)
     shown = label[row, place // examples], drawers[row, place // examples, place % examples]
-    pupils = Pupils.born(network, leaves, labels, label.to(device))
-    pupils, _ = pupils.learn(pictures.show(lessons, *shown), shown[0].to(device), create_graph=True)
+    pupils, _ = Pupils.born(network, leaves, labels).learn(
+        pictures.show(lessons, *shown), shown[0].to(device), create_graph=True
+    )
     new = label.repeat_interleave(trial.unseen, dim=1), drawers[:, :, DRAWERS - trial.unseen :].flatten(1)
     asked = [*([shown] if again else []), new, lessons.remembered(trial.remember)]
     wanted, by = (torch.cat(columns, dim=1) for columns in zip(*asked, strict=True))
@@ -83,10 +84,3 @@ def _trials(
     void = torch.arange(labels) >= lessons.genes["classes"][:, None, None]
     logits = logits.masked_fill(void.to(device), -torch.inf)
     return -logits.log_softmax(dim=-1).gather(-1, wanted.to(device)[..., None])[..., 0].mean(dim=1)
-
-
-def _of_rows(leaves: Leaves, at: Tensor) -> Leaves:
-    """The leaves of each pair; one agent in all of them is not copied, only repeated."""
-    if bool((at == at[0]).all()):
-        return {name: leaf[int(at[0])].expand(len(at), *leaf.shape[1:]) for name, leaf in leaves.items()}
-    return {name: leaf[at.to(leaf.device)] for name, leaf in leaves.items()}

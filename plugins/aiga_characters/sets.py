@@ -76,11 +76,6 @@ class Source:
     url: str = download.URL
     hashes: tuple[str, str] = download.HASHES
 
-    @property
-    def words(self) -> str:
-        """What it is, for a person."""
-        return f"{self.name} {self.folder}" if self.name == "folder" else self.name
-
     def load(self, say: Callable[[str], None] = download.silent) -> Characters:
         """The characters; drawn, read or downloaded in this process at the first call alone.
 

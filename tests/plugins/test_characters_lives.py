@@ -25,17 +25,12 @@ class Stub(SgdHead):
     def __init__(self) -> None:
         super().__init__()
         self.learnt: list[tuple[Tensor, Tensor]] = []
-        self.forgot: list[Tensor] = []
 
     def learn(self, leaves: Leaves, life: Life, x: Tensor, y: Tensor, create_graph: bool) -> Life:
         self.learnt.append((x, y))
         return life
 
-    def forget(self, leaves: Leaves, life: Life, labels: Tensor) -> Life:
-        self.forgot.append(labels)
-        return life
-
-    def predict(self, leaves: Leaves, life: Life, x: Tensor) -> Tensor:
+    def answers(self, leaves: Leaves, life: Life, x: Tensor) -> Tensor:
         """Always the label that was learnt last."""
         last = self.learnt[-1][1][:, -1:]
         return torch.nn.functional.one_hot(last, 20).float().expand(-1, x.shape[1], -1)
@@ -73,13 +68,6 @@ def test_a_stream_is_learnt_class_by_class_every_image_once() -> None:
     assert torch.equal(labels, (torch.arange(300) // 15).expand(3, -1))
     images = torch.cat([x for x, _ in network.learnt], dim=1).flatten(2)
     assert all(len(torch.unique(life, dim=0)) == 300 for life in images)
-
-
-def test_a_network_that_can_forget_is_told_to_forget_every_label_of_a_life_first() -> None:
-    network = Stub()
-    live(stream(classes=7), network)
-    (labels,) = network.forgot
-    assert torch.equal(labels, torch.arange(7).expand(3, -1))
 
 
 @pytest.mark.parametrize(("classes", "last"), [(20, 50.0), (10, 100.0), (5, 100.0)])

@@ -20,7 +20,7 @@ KEYS = torch.tensor([5, 6, 7])
 
 
 class Watched(SgdHead):
-    """Keeps what it was shown, asked and told to forget."""
+    """Keeps what it was shown and asked."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,12 +30,8 @@ class Watched(SgdHead):
         self.seen |= {"learnt": x, "labels": y}
         return super().learn(leaves, life, x, y, create_graph)
 
-    def forget(self, leaves: Leaves, life: Life, labels: Tensor) -> Life:
-        self.seen["forgot"] = labels
-        return super().forget(leaves, life, labels)
-
-    def predict(self, leaves: Leaves, life: Life, x: Tensor) -> Tensor:
-        self.seen |= {"asked": x, "logits": super().predict(leaves, life, x)}
+    def answers(self, leaves: Leaves, life: Life, x: Tensor) -> Tensor:
+        self.seen |= {"asked": x, "logits": super().answers(leaves, life, x)}
         logits: Tensor = self.seen["logits"]
         return logits
 
@@ -68,7 +64,6 @@ def test_a_trial_learns_few_classes_and_is_asked_about_those_and_all_others() ->
     assert bool((labels[:, :4] == labels[:, :1]).all()), "one class after the other"
     assert bool((labels[:, 4:] == labels[:, 4:5]).all())
     assert bool((labels[:, 0] != labels[:, 4]).all())
-    assert torch.equal(network.seen["forgot"], labels[:, [0, 4]]), "the others are remembered, not learnt anew"
     learnt, asked = network.seen["learnt"], network.seen["asked"]
     assert asked.shape[:2] == (3, 8 + 2 * 3 + 6)
     assert torch.equal(asked[:, :8], learnt)
@@ -151,8 +146,7 @@ def test_gradients_reach_through_the_learning_itself() -> None:
 
     class FirstOrder(SgdHead):
         def learn(self, leaves: Leaves, life: Life, x: Tensor, y: Tensor, create_graph: bool) -> Life:
-            moved = super().learn(leaves, life, x, y, create_graph)["head"] - life["head"]
-            return {"head": life["head"] + moved.detach()}
+            return {name: part.detach() for name, part in super().learn(leaves, life, x, y, create_graph).items()}
 
     network = SgdHead()
     leaves = {name: leaf.double() for name, leaf in agents(network).items()}

@@ -125,9 +125,9 @@ def test_a_person_is_told_that_drawn_characters_are_not_omniglot() -> None:
 
 def test_a_run_goes_on_with_the_same_characters_alone() -> None:
     network: Any = SgdHead()
-    assert DOMAIN.path(network) == f"drawn {DOMAIN.characters.hash[:16]}, learnt by gradients"
+    assert DOMAIN.path(network) == f"with the characters drawn {DOMAIN.characters.hash[:16]}, learnt by gradients"
     other = CharactersDomain(Source("drawn-easy")).path(object())  # type: ignore[arg-type]
-    assert other.startswith("drawn-easy ")
+    assert other.startswith("with the characters drawn-easy ")
     assert other.endswith(", shown with their labels")
     assert DOMAIN.characters.hash[:16] not in other
 
