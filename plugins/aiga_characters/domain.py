@@ -23,10 +23,10 @@ _SOURCE, _TRIAL = Source(), Trial()
 class CharactersDomain:
     """Streams of characters; implements :class:`aiga.Domain`.
 
-    Its capabilities are ``distance``, ``named``, ``loss``, ``prepare`` and ``path``. Observations are ``[1, size, size]``
-    images, 1 ink and 0 paper; outputs are logits of the labels, of which a life has as many as classes. It makes use of two
-    capabilities of networks: ``learn``, without which an agent is shown each image with its label as target, and ``answers``,
-    without which it is asked image by image.
+    Its capabilities are ``distance``, ``named``, ``loss``, ``check``, ``prepare`` and ``path``. Observations are
+    ``[1, size, size]`` images, 1 ink and 0 paper; outputs are logits of the labels, of which a life has as many as classes. It
+    makes use of two capabilities of networks: ``learn``, without which an agent is shown each image with its label as target,
+    and ``answers``, without which it is asked image by image.
 
     Args:
         source: where the characters come from; loaded when first needed.
@@ -53,6 +53,14 @@ class CharactersDomain:
     def characters(self) -> Characters:
         """The set: drawn, read or downloaded when this process first asks for it."""
         return self.source.load()
+
+    def check(self) -> None:
+        """Looks over a folder of characters, so that what is missing from it is told before a run is begun.
+
+        Raises:
+            InputError: for every folder, class and archive that is not as it should be; images are opened later.
+        """
+        self.source.check()
 
     def prepare(self, say: Callable[[str], None]) -> None:
         """Loads the characters, and says so where that takes seconds."""

@@ -44,18 +44,23 @@ def read(folder: Path, size: int) -> Characters:
     """
     problems: list[str] = []
     with ExitStack() as stack:
-        shelves = [_shelf(folder, split, stack, problems) for split in SPLITS]
-        _check(problems)
-        classes = [_classes(shelf, problems) for shelf in shelves]
-        if not problems:
-            _check_disjoint(folder, classes[0], classes[1], problems)
-        _check(problems)
+        shelves, classes = _listed(folder, stack, problems)
         ink = _ink([(shelf, one) for shelf, of_split in zip(shelves, classes, strict=True) for one in of_split], size, problems)
         _check(problems)
     every = [one for of_split in classes for one in of_split]
     names = tuple(dict.fromkeys(one.alphabet for one in every))
     number = {name: place for place, name in enumerate(names)}
     return Characters(ink, torch.tensor([number[one.alphabet] for one in every]), len(classes[0]), names)
+
+
+def check(folder: Path) -> None:
+    """Whether ``folder`` holds both splits, every class with its twenty files, and no alphabet twice; no image is opened.
+
+    Raises:
+        InputError: naming everything that is missing or in a wrong place, up to ten of them.
+    """
+    with ExitStack() as stack:
+        _listed(folder, stack, [])
 
 
 def write(characters: Characters, folder: Path) -> None:
@@ -146,6 +151,17 @@ def _shelf(folder: Path, split: str, stack: ExitStack, problems: list[str]) -> _
         "Give the folder that Omniglot's two folders or archives are in."
     )
     return _Folder(plain)
+
+
+def _listed(folder: Path, stack: ExitStack, problems: list[str]) -> tuple[list[_Shelf], list[list[_Class]]]:
+    """Both splits and their classes; raises where anything is a problem."""
+    shelves = [_shelf(folder, split, stack, problems) for split in SPLITS]
+    _check(problems)
+    classes = [_classes(shelf, problems) for shelf in shelves]
+    if not problems:
+        _check_disjoint(folder, classes[0], classes[1], problems)
+    _check(problems)
+    return shelves, classes
 
 
 def _classes(shelf: _Shelf, problems: list[str]) -> list[_Class]:

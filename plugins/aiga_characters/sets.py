@@ -12,7 +12,6 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from aiga import InputError
 from aiga_characters import download, store
 from aiga_characters.recipes import BACKGROUND, EVALUATION, RECIPES, VERSION
 
@@ -76,6 +75,17 @@ class Source:
     url: str = download.URL
     hashes: tuple[str, str] = download.HASHES
 
+    def check(self) -> None:
+        """Whether a folder holds what it should, its images not yet opened; other sources have nothing to look at.
+
+        Raises:
+            InputError: naming everything that is missing or in a wrong place.
+        """
+        if self.name == "folder" and not _held(self):
+            from aiga_characters import omniglot
+
+            omniglot.check(Path(self.folder).expanduser())
+
     def load(self, say: Callable[[str], None] = download.silent) -> Characters:
         """The characters; drawn, read or downloaded in this process at the first call alone.
 
@@ -95,11 +105,6 @@ class Source:
         from aiga_characters import omniglot
 
         if self.name == "folder":
-            if not self.folder:
-                raise InputError(
-                    '[plugins.characters.options] folder: source = "folder" needs one. '
-                    "Give the folder that holds images_background and images_evaluation, or their zip archives."
-                )
             say(f"reading characters from {self.folder}")
             return omniglot.read(Path(self.folder).expanduser(), self.size)
         if self.name == "omniglot":

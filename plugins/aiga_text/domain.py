@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import cached_property
 from typing import Literal
 
@@ -19,7 +18,7 @@ _SOURCE = Source()
 
 
 class TextDomain:
-    """Passages of a text; implements :class:`aiga.Domain`, with ``distance``, ``named``, ``loss``, ``prepare`` and ``path``.
+    """Passages of a text; implements :class:`aiga.Domain`, with ``distance``, ``named``, ``loss``, ``check`` and ``path``.
 
     Observations are words, one-hot ``[vocabulary]``; outputs are logits of the next word.
 
@@ -49,10 +48,13 @@ class TextDomain:
         """The text, read when first asked for."""
         return self.source.read()
 
-    def prepare(self, say: Callable[[str], None]) -> None:
-        """Reads the text, so that a mistake in it is told before a run."""
-        corpus = self.corpus
-        say(f"{sum(map(len, corpus.parts.values())):,} words, {len(corpus.words):,} of them different")
+    def check(self) -> None:
+        """Reads the text, so that a mistake in it is told before a run is begun.
+
+        Raises:
+            InputError: for every file that is missing, is no UTF-8, or is too short.
+        """
+        _ = self.corpus
 
     def path(self, network: Network) -> str:
         """Which text agents read; a run goes on with the same alone."""

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from learners import SgdHead
+from omniglot_files import small
 from pydantic import ValidationError
-from support import same
+from support import merge, same
 
 import aiga
 from aiga import Batch, Kind, Pairs, Population, Stream, Subject, Trajectory
-from aiga_characters import Characters, plugin
+from aiga_characters import Characters, omniglot, plugin
 from aiga_characters.domain import CharactersDomain
 from aiga_characters.download import HASHES
 from aiga_characters.objective import Trial
@@ -137,6 +138,22 @@ def test_preparing_loads_the_characters_and_says_so(monkeypatch: pytest.MonkeyPa
     with pytest.raises(aiga.InputError, match="neither images_background"):
         CharactersDomain(Source("folder", str(tmp_path))).prepare(said.append)
     assert said == [f"reading characters from {tmp_path}"]
+
+
+def test_a_folder_is_looked_over_before_a_run_is_begun(tmp_path: Path) -> None:
+    config = merge(SHORT, {"plugins": {"characters": {"options": {"source": "folder", "folder": str(tmp_path)}}}})
+    with pytest.raises(aiga.InputError, match="neither images_background"):
+        aiga.run(config, name="none", runs=tmp_path)
+    assert not (tmp_path / "none").exists()
+    omniglot.write(small(), tmp_path / "small")
+    (tmp_path / "small" / "images_evaluation" / "Gamma" / "character02" / "0005_20.png").write_bytes(b"")
+    source = Source("folder", str(tmp_path / "small"))
+    source.check()
+    with pytest.raises(aiga.InputError, match="no whole PNG image"):
+        source.load()
+    (tmp_path / "small" / "images_evaluation" / "Gamma" / "character02" / "0005_20.png").unlink()
+    with pytest.raises(aiga.InputError, match="has 19 images"):
+        source.check()
 
 
 def test_a_stream_is_drawn_as_a_page_of_its_images() -> None:

@@ -349,7 +349,8 @@ def test_a_text_is_searched_by_a_run_and_a_mistake_in_it_is_told_first(tmp_path:
     run = aiga.run(config, name="it", runs=tmp_path)
     assert len(run.journal()) > 0
     with pytest.raises(InputError, match="cannot be read"):
-        aiga.run(config, runs=tmp_path, overrides=["plugins.text.options.file='/none'"])
+        aiga.run(config, name="none", runs=tmp_path, overrides=["plugins.text.options.file='/none'"])
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_linear_reader_is_a_bigram_too() -> None:
