@@ -132,7 +132,9 @@ class Network(Protocol):
     Capabilities: ``space`` (``initial``, ``mutate``, ``cross``, ``describe``, ``distance`` over structures), which makes a
     network searchable; ``learn(leaves, life, x, y, create_graph)``, gradient descent within a life; ``layers(leaves)``, the
     first to the last :class:`Dense` layer of a network that is nothing but these and has no life, for domains that compute
-    policies themselves, beside their dynamics.
+    policies themselves, beside their dynamics; ``unroll(leaves, percepts) -> Output``, whole lives at once whose percepts are
+    known beforehand, for training by gradients: ``P`` agents' leaves ``[P, ...]``, percepts of ``E`` lives of each and what
+    they answer ``[T, P, E, ...]``; as steps from birth on would answer, but for rounding.
 
     Attributes:
         structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.
