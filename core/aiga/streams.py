@@ -100,6 +100,13 @@ class Stream:
         """float32 standard normal numbers, at most 6.34 from zero."""
         return self._draw(lambda words: _probit(words.double().add_(0.5).mul_(2.0**-32)), torch.float32, shape, device)
 
+    def gumbel(self, *shape: int, device: torch.device | str = "cpu") -> Tensor:
+        """float32 standard Gumbel numbers: ``argmax(logits + gumbel)`` draws from ``softmax(logits)``, bit-equal anywhere.
+
+        A softmax and a cumulative sum would draw the same, but for roundings that hang on a row's place.
+        """
+        return self._draw(lambda words: _gumbel(words.double().add_(0.5).mul_(2.0**-32)), torch.float32, shape, device)
+
     def integers(self, low: int, high: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
         """int64 from ``low`` up to, not including, ``high``; a range of at most 2**31."""
         return ((self.words(*shape, device=device) * (high - low)) >> 32) + low
@@ -157,6 +164,10 @@ def _log(x: Tensor) -> Tensor:
     ratio = (mantissa - 0.7071067811865476).div_(mantissa + 0.7071067811865476)
     series = _horner(ratio * ratio, 1 / 13, 1 / 11, 1 / 9, 1 / 7, 1 / 5, 1 / 3, 1.0)
     return ratio.mul_(2.0).mul_(series).add_(exponent.double().sub_(0.5).mul_(0.6931471805599453))
+
+
+def _gumbel(p: Tensor) -> Tensor:
+    return _log(_log(p).neg_()).neg_()
 
 
 def _probit(p: Tensor) -> Tensor:
