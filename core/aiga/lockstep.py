@@ -43,8 +43,9 @@ class Lived:
     Attributes:
         reward: ``[P]`` float64, the sum over a life.
         sound: ``[P]`` bool: whether every answer was a number.
-        trajectory: where it was asked for. Actions are ``[T, P]`` int64; extras are the world's traces, ``logits`` ``[T, P, n]``
-            and, of networks that have them, ``values`` ``[T, P]``, both with their graph where the leaves require gradients.
+        trajectory: where it was asked for. Actions are ``[T, P]`` int64; extras are the world's traces, ``logits``
+            ``[T, P, n]`` and, of networks that have them, ``values`` ``[T, P]``, both with their graph where the leaves
+            require gradients.
     """
 
     reward: Tensor
@@ -79,9 +80,7 @@ def lockstep(
         return _live(world, network, leaves, seeds, lengths, choices, record)
 
 
-def _live(
-    world: World, network: Network, leaves: Leaves, seeds: Tensor, lengths: Tensor, choices: int, record: bool
-) -> Lived:
+def _live(world: World, network: Network, leaves: Leaves, seeds: Tensor, lengths: Tensor, choices: int, record: bool) -> Lived:
     device, count, steps = next(iter(leaves.values())).device, len(seeds), int(lengths.max())
     together = bool((lengths == steps).all())
     chance = _CHANCE.rows(seeds).gumbel(steps, choices, device=device)

@@ -90,9 +90,9 @@ class CueDomain:
         """One life a pair; ``seeds`` fix cues, target, trials and the draws of answers.
 
         Returns:
-            Scores with ``fitness``, the percentage of right answers, 50 by chance; ``reward``; ``first_third`` and ``last_third``,
-            the share of right answers in these parts of a life. The trajectory's extras are, beside ``logits`` and ``values``,
-            ``asked`` and ``right``.
+            Scores with ``fitness``, the percentage of right answers, 50 by chance; ``reward``; ``first_third`` and
+            ``last_third``, the share of right answers in these parts of a life. The trajectory's extras are, beside ``logits``
+            and ``values``, ``asked`` and ``right``.
         """
         population, (where,) = Population.join(pairs.agents)
         if len(population.batches) != 1:

@@ -80,7 +80,7 @@ def mutate(rng: Stream, parents: Batch, max_bits: int, max_steps: int) -> Batch:
 
 
 def describe(envs: Batch) -> Tensor:
-    """``[B, 5]`` float64: cues, bits, blanks, length of a life in tens of steps, and of how many cues, in bits, a life's are."""
+    """``[B, 5]`` float64: cues, bits, blanks, tens of steps of a life, and in bits, of how many cues a life's are."""
     leaves = {name: leaf.double() for name, leaf in envs.leaves.items()}
     choice = torch.where(leaves["pool"] > 0, leaves["pool"].clamp(min=1.0).log2(), leaves["bits"])
     return torch.stack([leaves["cues"], leaves["bits"], leaves["blanks"], leaves["steps"] / 10.0, choice], dim=1)

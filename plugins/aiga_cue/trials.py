@@ -98,7 +98,7 @@ def _codes(task: dict[str, Tensor], chance: Stream) -> Tensor:
 
 
 def distinct(words: Tensor, space: Tensor) -> Tensor:
-    """``[R, K]`` int64 numbers from 0 to ``space`` ``[R]``, no two the same, each set equally likely; of 32-bit ``words`` ``[R, K]``.
+    """``[R, K]`` int64 numbers below ``space`` ``[R]``, no two of a row the same, of 32-bit ``words`` ``[R, K]``.
 
     Where ``space`` is less than ``K``, only the first ``space`` numbers are distinct.
     """

@@ -28,7 +28,7 @@ def oracle_reward(mazes: Batch, lives: int, rng: Stream) -> Tensor:
     ahead = away.gather(1, (walks.ground.moves.reshape(-1, walks.ground.cells * ACTIONS))[walks.maze])
     ahead = ahead.reshape(len(away), walks.ground.cells, ACTIONS).masked_fill(away[:, :, None] == FAR, FAR)
     best = ahead.argmin(dim=2)
-    return _lived(walks, lives, lambda step: best.gather(1, walks.cell[:, None])[:, 0])
+    return _lived(walks, lives, lambda _: best.gather(1, walks.cell[:, None])[:, 0])
 
 
 def _begun(mazes: Batch, lives: int, rng: Stream) -> Walks:

@@ -76,8 +76,8 @@ class MazeDomain:
         Returns:
             Scores with ``fitness``, the reward in percent of :func:`aiga_maze.walks.par`, so that mazes compare; ``reward``;
             ``goals``, how often the goal was reached; ``first_third`` and ``last_third``, reward of these parts of a life. The
-            trajectory's extras are, beside ``logits`` and ``values``, ``cells`` after each step, ``reached`` and ``goal``: flat cells of
-            the canvas.
+            trajectory's extras are, beside ``logits`` and ``values``, ``cells`` after each step, ``reached`` and ``goal``: flat
+            cells of the canvas.
         """
         population, (where,) = Population.join(pairs.agents)
         if len(population.batches) != 1:

@@ -48,7 +48,7 @@ def inside(size: Tensor, canvas: int, rim: int = 1) -> Tensor:
 
 
 def nth(some: Tensor, rank: Tensor) -> Tensor:
-    """``[R, K]`` int64 flat cells: the ``rank``-th, from 0 in reading order, of ``some`` ``[R, M, M]`` bool; ``rank`` is ``[R, K]``."""
+    """``[R, K]`` int64 flat cells: of ``some`` ``[R, M, M]`` the ``rank``-th, ``[R, K]``, from 0 in reading order."""
     return torch.searchsorted(some.flatten(1).to(torch.int32).cumsum(dim=1), rank.to(torch.int64) + 1)
 
 

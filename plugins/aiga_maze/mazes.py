@@ -1,7 +1,7 @@
 """Named mazes: the pillared ones of the study that began it (Miconi et al. 2018), and some of other shapes to test on.
 
-``L7``, ``L11`` and ``L13`` have a pillar at every even row and column. ``L7-seen`` and ``L7-unseen`` are ``L7`` with goals in three
-of four cells and in the fourth: who learns in the first has never been paid at a goal of the second.
+``L7``, ``L11`` and ``L13`` have a pillar at every even row and column. ``L7-seen`` and ``L7-unseen`` are ``L7`` with goals in
+three of four cells and in the fourth: who learns in the first has never been paid at a goal of the second.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How ``P`` agents walk mazes side by side: moves, the hidden goal, what is seen. Every random number hangs on a life's seed."""
+"""How ``P`` agents walk mazes side by side: moves, the hidden goal, what is seen. All chance hangs on a life's seed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ class Ground:
         flat, line = self.grid.flatten(1), torch.arange(canvas * canvas, device=device)
         led = [line + row * canvas + column for row, column in MOVES]
         open_ = [shifted(self.grid, *move).flatten(1) for move in MOVES]
-        self.moves = torch.stack([torch.where(o, to, line) for o, to in zip(open_, led, strict=True)], dim=2).reshape(-1, ACTIONS)
+        self.moves = torch.stack([torch.where(o, to, line) for o, to in zip(open_, led, strict=True)], dim=2).reshape(
+            -1, ACTIONS
+        )
         around = [shifted(self.grid, row, column).flatten(1) for row in (-1, 0, 1) for column in (-1, 0, 1)]
         self.sight = (~torch.stack(around, dim=2)).float().reshape(mazes * self.cells, SIGHT)
         self.free = torch.argsort(~flat, dim=1, stable=True)
@@ -104,7 +106,7 @@ class Walks:
         return reward
 
     def observe(self, step: Tensor | int, reward: Tensor, previous: Tensor) -> Tensor:
-        """``[P, 16]`` float32: walls around, reward in units of the goal's, previous action, one, and how much of life is over."""
+        """``[P, 16]`` float32: walls around, reward in units of the goal's, previous action, 1, how much of life is over."""
         time = step / self.steps.float()
         sight = self.ground.sight[self._base + self.cell]
         return torch.cat([sight, (reward / REWARD)[:, None], previous, self._bias, time[:, None]], dim=1)

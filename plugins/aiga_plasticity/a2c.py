@@ -18,9 +18,7 @@ from torch import Tensor
 
 import aiga
 from aiga.data import Batch, Leaves, Pairs, Population, State, Trajectory, flatten, unflatten
-from aiga_plasticity.adam import descend, start_adam, tree_sum
-
-Columns = dict[str, Tensor]
+from aiga_plasticity.adam import Columns, descend, start_adam, tree_sum
 
 
 class A2cOptions(aiga.Options):
@@ -209,9 +207,9 @@ def discounted(rewards: Tensor, gamma: float) -> Tensor:
 
 def _of_others(returns: Tensor, lives: int) -> Tensor:
     """``[T, P]``: at each step the mean over the agent's other lives; zero where there is no other."""
-    each = returns.unflatten(1, (-1, lives))
+    each = returns.reshape(len(returns), -1, lives)
     others = (each.sum(dim=2, keepdim=True) - each) / max(1, lives - 1)
-    return others.flatten(1)
+    return others.reshape(returns.shape)
 
 
 def _kinds(agents: Population) -> tuple[Batch, ...]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+Columns = dict[str, Tensor]
 FIRST, SECOND = 0.9, 0.999  # how much of its moments is kept from step to step
 
 
-def start_adam(rows: Tensor) -> dict[str, Tensor]:
+def start_adam(rows: Tensor) -> Columns:
     """Moments at rest for ``[B, D]`` rows: ``m`` and ``v`` like these, and the decays' powers ``first``, ``second`` ``[B]``."""
     ones = torch.ones(len(rows), dtype=torch.float64, device=rows.device)
     return {"m": torch.zeros_like(rows), "v": torch.zeros_like(rows), "first": ones, "second": ones.clone()}
 
 
-def descend(rows: Tensor, gradient: Tensor, state: dict[str, Tensor], lr: float, eps: float) -> tuple[Tensor, dict[str, Tensor]]:
+def descend(rows: Tensor, gradient: Tensor, state: Columns, lr: float, eps: float) -> tuple[Tensor, Columns]:
     """One step down ``gradient`` ``[B, D]``; rows whose gradient is not all finite stay, and their state too.
 
     Returns:
