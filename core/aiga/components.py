@@ -129,7 +129,9 @@ class Network(Protocol):
     Capabilities: ``space`` (``initial``, ``mutate``, ``cross``, ``describe``, ``distance`` over structures), which makes a
     network searchable; ``learn(leaves, life, x, y, create_graph)``, gradient descent within a life; ``layers(leaves)``, the
     first to the last :class:`Dense` layer of a network that is nothing but these and has no life, for domains that compute
-    policies themselves, beside their dynamics.
+    policies themselves, beside their dynamics; ``unroll(leaves, life, percepts) -> tuple[Output, Life]``, many steps at once of
+    lives whose percepts are known beforehand, for training by gradients: ``P`` agents' leaves ``[P, ...]``, ``E`` lives of each
+    ``[P, E, ...]`` (None at birth), percepts and what is answered ``[T, P, E, ...]``; equal to as many steps but for rounding.
 
     Attributes:
         structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.
