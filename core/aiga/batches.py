@@ -167,24 +167,6 @@ def unflatten(flat: Tensor, like: Leaves) -> Leaves:
     return out
 
 
-def spread(leaves: Leaves, rows: Tensor) -> Leaves:
-    """``[P, ...]`` leaves of the rows that pairs name, differentiable in ``leaves`` ``[B, ...]``.
-
-    Where gradients are wanted and each agent fills a stretch of pairs of the same length, they are summed along it and not
-    scattered; and where one agent has all pairs, its leaves are views of stride 0, which a network may know as one.
-
-    Args:
-        leaves: of ``B`` rows.
-        rows: ``[P]`` int64.
-    """
-    rows, count = rows.cpu(), len(next(iter(leaves.values())))
-    each = len(rows) // max(count, 1)
-    wanted = torch.is_grad_enabled() and any(leaf.requires_grad for leaf in leaves.values())
-    if wanted and torch.equal(rows, torch.arange(count).repeat_interleave(each)):
-        return {n: x[:, None].expand(count, each, *x.shape[1:]).reshape(len(rows), *x.shape[1:]) for n, x in leaves.items()}
-    return {name: leaf[rows.to(leaf.device)] for name, leaf in leaves.items()}
-
-
 @dataclass(frozen=True)
 class Population:
     """Batches of unlike kinds, their rows numbered through from the first batch to the last."""

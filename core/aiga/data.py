@@ -21,7 +21,6 @@ from aiga.batches import Leaves as Leaves
 from aiga.batches import Noise as Noise
 from aiga.batches import Population as Population
 from aiga.batches import flatten as flatten
-from aiga.batches import spread as spread
 from aiga.batches import unflatten as unflatten
 
 State = dict[str, dict[str, Tensor]]  # optimiser state: by hash of the agents' kind, rows aligned with that kind's batch

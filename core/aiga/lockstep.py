@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from aiga.components import Network, Percept
+from aiga.components import Network, Output, Percept
 from aiga.data import Leaves, Scores, Status, Trajectory
 from aiga.streams import Stream, derive
 
@@ -61,37 +61,45 @@ class Lived:
 
 
 def lockstep(
-    world: World, network: Network, leaves: Leaves, seeds: Tensor, lengths: Tensor, choices: int, record: bool = False
+    world: World,
+    network: Network,
+    leaves: Leaves,
+    agent: Tensor,
+    seeds: Tensor,
+    lengths: Tensor,
+    choices: int,
+    record: bool = False,
 ) -> Lived:
-    """``P`` lives, one for each row of ``leaves``; actions are drawn from the network's logits.
+    """``P`` lives of ``B`` agents; actions are drawn from the network's logits.
 
     Gradients reach ``leaves`` through the logits and values of a recorded life; nothing else of it has a graph.
 
     Args:
         world: what they live in.
         network: what the agents are made of; it answers ``[P, n]`` logits.
-        leaves: ``[P, ...]`` of each life's agent.
+        leaves: ``[B, ...]`` of each agent.
+        agent: ``[P]`` int64, whose each life is.
         seeds: ``[P]`` int64; they fix the draws.
         lengths: ``[P]`` int64 on the host, steps of each life, at least 1.
         choices: ``n``, how many actions there are.
         record: keep the trajectory.
     """
     with torch.set_grad_enabled(record and torch.is_grad_enabled()):
-        return _live(world, network, leaves, seeds, lengths, choices, record)
+        mind = _Mind(network, leaves, agent.cpu())
+        return _live(world, mind, next(iter(leaves.values())).device, seeds, lengths, choices, record)
 
 
-def _live(world: World, network: Network, leaves: Leaves, seeds: Tensor, lengths: Tensor, choices: int, record: bool) -> Lived:
-    device, count, steps = next(iter(leaves.values())).device, len(seeds), int(lengths.max())
+def _live(world: World, mind: _Mind, device: torch.device, seeds: Tensor, lengths: Tensor, choices: int, record: bool) -> Lived:
+    count, steps = len(seeds), int(lengths.max())
     together = bool((lengths == steps).all())
     chance = _CHANCE.rows(seeds).gumbel(steps, choices, device=device)
     one_hot, length = torch.eye(choices, device=device), lengths.to(device)
     reward, previous = torch.zeros(count, device=device), torch.zeros(count, choices, device=device)
     total, odd = torch.zeros(count, dtype=torch.float64, device=device), torch.zeros(count, device=device)
-    over = torch.zeros(count, dtype=torch.bool, device=device)
-    life, kept = network.newborn(leaves), _Record(together)
+    over, kept = torch.zeros(count, dtype=torch.bool, device=device), _Record(together)
     for step in range(steps):
         seen = world.observe(step, reward, previous)
-        output, life = network.step(leaves, life, Percept(seen, reward, over, previous))
+        output = mind.answer(Percept(seen, reward, over, previous))
         logits, alive = output.action.detach(), ~over
         action = (logits + chance[:, step]).argmax(dim=1)
         # One number that is none makes a sum none: to add is cheaper than to ask at every step.
@@ -107,6 +115,41 @@ def _live(world: World, network: Network, leaves: Leaves, seeds: Tensor, lengths
                 {"logits": output.action, **({} if output.value is None else {"values": output.value}), **world.traces()},
             )
     return Lived(total, odd.isfinite(), kept.trajectory() if record else None)
+
+
+class _Mind:
+    """The agents of ``P`` lives, one row a life.
+
+    Where gradients are wanted and each agent has a stretch of as many lives, a network that is able gets them side by side, and
+    for another one gradients are summed along the stretch and not scattered.
+    """
+
+    def __init__(self, network: Network, leaves: Leaves, agent: Tensor) -> None:
+        count, lives = len(next(iter(leaves.values()))), len(agent)
+        each = lives // max(count, 1)
+        self._network = network
+        self._lead: tuple[int, ...] = (lives,)
+        wanted = torch.is_grad_enabled() and any(leaf.requires_grad for leaf in leaves.values())
+        if wanted and torch.equal(agent, torch.arange(count).repeat_interleave(each)):
+            wide = {name: leaf[:, None].expand(count, each, *leaf.shape[1:]) for name, leaf in leaves.items()}
+            if getattr(network, "side_by_side", False):
+                self._leaves, self._lead = wide, (count, each)
+            else:
+                self._leaves = {name: leaf.reshape(lives, *leaf.shape[2:]) for name, leaf in wide.items()}
+        else:
+            self._leaves = {name: leaf[agent.to(leaf.device)] for name, leaf in leaves.items()}
+        self._life = network.newborn(self._leaves)
+
+    def answer(self, percept: Percept) -> Output:
+        """The answers ``[P, ...]`` to what is perceived, ``[P, ...]``; they have perceived it."""
+        if len(self._lead) == 1:
+            output, self._life = self._network.step(self._leaves, self._life, percept)
+            return output
+        wide = Percept(
+            **{name: part.reshape(*self._lead, *part.shape[1:]) for name, part in vars(percept).items() if part is not None}
+        )
+        output, self._life = self._network.step(self._leaves, self._life, wide)
+        return Output(output.action.flatten(0, 1), None if output.value is None else output.value.flatten(0, 1))
 
 
 class _Record:

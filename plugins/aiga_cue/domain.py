@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from aiga import Batch, InputError, Network, Pairs, Population, Scores, Space, Stream, Trajectory
-from aiga.data import spread
 from aiga.lockstep import lockstep
 from aiga.streams import combine, derive
 from aiga_cue import genome
@@ -103,7 +102,7 @@ class CueDomain:
         lengths = tasks.batches[0].leaves["steps"].cpu()[env]
         shown = trials(envs, env, seeds, int(lengths.max()), self.max_bits)
         world = _World(shown, lengths.to(agents.device))
-        lived = lockstep(world, network, spread(agents.leaves, where[pairs.agent]), seeds, lengths, ANSWERS, record)
+        lived = lockstep(world, network, agents.leaves, where[pairs.agent], seeds, lengths, ANSWERS, record)
         whole, first, last = world.shares()
         columns = {"reward": lived.reward, "first_third": first, "last_third": last}
         scores = lived.scores(100.0 * whole, {"environment_steps": int(lengths.sum())}, **columns)

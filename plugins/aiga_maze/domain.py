@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from aiga import Batch, InputError, Network, Pairs, Population, Scores, Space, Stream, Trajectory
-from aiga.data import spread
 from aiga.lockstep import lockstep
 from aiga_maze import genome, mazes, mutation
 from aiga_maze.walks import ACTIONS, INPUTS, Ground, Walks, par
@@ -88,7 +87,7 @@ class MazeDomain:
         walks.begin(torch.arange(len(pairs)), seeds)
         world = _World(walks, par(walks))
         lengths = envs.leaves["steps"].cpu()[env]
-        lived = lockstep(world, network, spread(agents.leaves, where[pairs.agent]), seeds, lengths, ACTIONS, record)
+        lived = lockstep(world, network, agents.leaves, where[pairs.agent], seeds, lengths, ACTIONS, record)
         columns = {"reward": lived.reward, "goals": world.goals, "first_third": world.first, "last_third": world.last}
         scores = lived.scores(100.0 * lived.reward / world.par, {"environment_steps": int(lengths.sum())}, **columns)
         return scores if lived.trajectory is None else (scores, lived.trajectory)

@@ -34,6 +34,7 @@ class RecurrentNetwork(ABC):
     """
 
     name: ClassVar[str]
+    side_by_side: ClassVar[bool] = True
     biased: ClassVar[bool] = False  # whether units have biases beside a wired constant
 
     def __init__(self, options: RnnOptions) -> None:
@@ -174,8 +175,17 @@ def _shared(leaves: Leaves) -> tuple[Leaves, int]:
     recurrent = leaves["core.recurrent"]
     axes, rows = recurrent.ndim - 2, math.prod(recurrent.shape[:-2])
     if recurrent.shape[axes - 1] > 1 and all(leaf.stride(axes - 1) == 0 for leaf in leaves.values()):
-        return {n: leaf[:1] if axes == 1 else leaf[:, 0] for n, leaf in leaves.items()}, rows
+        return {n: _once(leaf, axes) for n, leaf in leaves.items()}, rows
     return (leaves if axes == 1 else {n: leaf.flatten(0, 1) for n, leaf in leaves.items()}), rows
+
+
+def _once(leaf: Tensor, axes: int) -> Tensor:
+    """``[P, ...]`` of a leaf that is the same along its last leading axis; one agent's where there is no other axis."""
+    once, base = leaf[:1] if axes == 1 else leaf[:, 0], leaf._base
+    # What was expanded, where it can be had: the gradient of a slice would be written into zeros of all lives at every step.
+    if base is not None and base.shape == once.shape and base.stride() == once.stride() and base.data_ptr() == once.data_ptr():
+        return base
+    return once
 
 
 def _answer(
