@@ -9,8 +9,6 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-import aiga
-import aiga_cue.plugin
 import aiga_maze.plugin
 from aiga import Batch, Kind, Lab, Network, Optimiser, Pairs, Percept, Population, Stream, Trajectory
 from aiga.data import Leaves, flatten
@@ -256,7 +254,7 @@ def test_a_domain_without_logits_is_refused_with_the_remedy() -> None:
     with bench() as lab:
         niches, it = lab.niches, learner()
         pairs = Pairs.of(niches.envs, niches.agents, niches.env, niches.agent)
-        with pytest.raises(ValueError, match="recorded lives hold none. Use another optimiser, such as es"):
+        with pytest.raises(ValueError, match="recorded lives hold none"):
             it.improve(lab, pairs, it.start(niches.agents), 1)
 
 
