@@ -131,7 +131,9 @@ class Network(Protocol):
     first to the last :class:`Dense` layer of a network that is nothing but these and has no life, for domains that compute
     policies themselves, beside their dynamics; ``unroll(leaves, life, percepts) -> tuple[Output, Life]``, many steps at once of
     lives whose percepts are known beforehand, for training by gradients: ``P`` agents' leaves ``[P, ...]``, ``E`` lives of each
-    ``[P, E, ...]`` (None at birth), percepts and what is answered ``[T, P, E, ...]``; equal to as many steps but for rounding.
+    ``[P, E, ...]`` (None at birth), percepts and what is answered ``[T, P, E, ...]``; equal to as many steps but for rounding;
+    ``side_by_side = True``: leaves, lives and percepts of ``step`` may have a second leading axis where gradients are wanted,
+    ``[P, E, ...]``, along which leaves are expanded.
 
     Attributes:
         structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.
