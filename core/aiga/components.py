@@ -132,8 +132,8 @@ class Network(Protocol):
     policies themselves, beside their dynamics; ``unroll(leaves, life, percepts) -> tuple[Output, Life]``, many steps at once of
     lives whose percepts are known beforehand, for training by gradients: ``P`` agents' leaves ``[P, ...]``, ``E`` lives of each
     ``[P, E, ...]`` (None at birth), percepts and what is answered ``[T, P, E, ...]``; equal to as many steps but for rounding;
-    ``side_by_side = True``: leaves, lives and percepts of ``step`` may have a second leading axis where gradients are wanted,
-    ``[P, E, ...]``, along which leaves are expanded.
+    ``side_by_side = True``: where gradients are wanted, ``step`` may be given leaves ``[P, 1, ...]`` of ``P`` agents with lives
+    and percepts ``[P, E, ...]``, ``E`` of each.
 
     Attributes:
         structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.

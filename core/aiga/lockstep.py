@@ -130,14 +130,18 @@ class _Mind:
         self._network = network
         self._lead: tuple[int, ...] = (lives,)
         wanted = torch.is_grad_enabled() and any(leaf.requires_grad for leaf in leaves.values())
-        if wanted and torch.equal(agent, torch.arange(count).repeat_interleave(each)):
-            wide = {name: leaf[:, None].expand(count, each, *leaf.shape[1:]) for name, leaf in leaves.items()}
-            if getattr(network, "side_by_side", False):
-                self._leaves, self._lead = wide, (count, each)
-            else:
-                self._leaves = {name: leaf.reshape(lives, *leaf.shape[2:]) for name, leaf in wide.items()}
-        else:
+        if not wanted or not torch.equal(agent, torch.arange(count).repeat_interleave(each)):
             self._leaves = {name: leaf[agent.to(leaf.device)] for name, leaf in leaves.items()}
+            self._life = network.newborn(self._leaves)
+            return
+        self._leaves = {name: leaf[:, None] for name, leaf in leaves.items()}
+        if getattr(network, "side_by_side", False):
+            self._lead = (count, each)
+            born = network.newborn(self._leaves)
+            self._life = {name: part.expand(count, each, *part.shape[2:]) for name, part in born.items()}
+            return
+        wide = {name: leaf.expand(count, each, *leaf.shape[2:]) for name, leaf in self._leaves.items()}
+        self._leaves = {name: leaf.reshape(lives, *leaf.shape[2:]) for name, leaf in wide.items()}
         self._life = network.newborn(self._leaves)
 
     def answer(self, percept: Percept) -> Output:
@@ -145,9 +149,8 @@ class _Mind:
         if len(self._lead) == 1:
             output, self._life = self._network.step(self._leaves, self._life, percept)
             return output
-        wide = Percept(
-            **{name: part.reshape(*self._lead, *part.shape[1:]) for name, part in vars(percept).items() if part is not None}
-        )
+        given = {name: part for name, part in vars(percept).items() if part is not None}
+        wide = Percept(**{name: part.reshape(*self._lead, *part.shape[1:]) for name, part in given.items()})
         output, self._life = self._network.step(self._leaves, self._life, wide)
         return Output(output.action.flatten(0, 1), None if output.value is None else output.value.flatten(0, 1))
 

@@ -88,33 +88,41 @@ class MazeDomain:
         world = _World(walks, par(walks))
         lengths = envs.leaves["steps"].cpu()[env]
         lived = lockstep(world, network, agents.leaves, where[pairs.agent], seeds, lengths, ACTIONS, record)
-        columns = {"reward": lived.reward, "goals": world.goals, "first_third": world.first, "last_third": world.last}
+        goals, first, last = world.parts()
+        columns = {"reward": lived.reward, "goals": goals, "first_third": first, "last_third": last}
         scores = lived.scores(100.0 * lived.reward / world.par, {"environment_steps": int(lengths.sum())}, **columns)
         return scores if lived.trajectory is None else (scores, lived.trajectory)
 
 
 class _World:
-    """The walks of one call, and what is counted of them."""
+    """The walks of one call, and what was paid."""
 
     def __init__(self, walks: Walks, par: Tensor) -> None:
         self._walks, self.par = walks, par
-        self.goals, self.first, self.last = (torch.zeros_like(par) for _ in range(3))
+        self._paid: list[Tensor] = []
+        self._reached: list[Tensor] = []
 
     def observe(self, step: int, reward: Tensor, previous: Tensor) -> Tensor:
         return self._walks.observe(step, reward, previous)
 
     def act(self, step: int, action: Tensor) -> Tensor:
-        walks = self._walks
-        reward = walks.act(step, action)
-        paid = torch.where(walks.steps > step, reward, 0.0).double()
-        self.goals = self.goals + (walks.reached & (walks.steps > step))
-        self.first = self.first + torch.where(walks.steps > 3 * step, paid, 0.0)
-        self.last = self.last + torch.where(2 * walks.steps <= 3 * step, paid, 0.0)
+        reward = self._walks.act(step, action)
+        self._paid.append(reward)
+        self._reached.append(self._walks.reached)
         return reward
 
     def traces(self) -> dict[str, Tensor]:
         walks = self._walks
         return {"cells": walks.cell, "reached": walks.reached, "goal": walks.goal}
+
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """``[P]`` float64 each: how often the goal was reached, and the reward of the first and of the last third of a life."""
+        steps, time = self._walks.steps, torch.arange(len(self._paid), device=self._walks.steps.device)[:, None]
+        lived, paid = time < steps, torch.stack(self._paid).double()
+        goals = (torch.stack(self._reached) & lived).sum(dim=0).double()
+        parts = (3 * time < steps, (3 * time >= 2 * steps) & lived)
+        first, last = (torch.where(part, paid, 0.0).cumsum(dim=0)[-1] for part in parts)
+        return goals, first, last
 
 
 def _one_canvas(pairs: Pairs) -> tuple[Batch, Tensor]:

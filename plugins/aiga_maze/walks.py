@@ -78,6 +78,7 @@ class Walks:
         self.reached = torch.zeros_like(self.maze, dtype=torch.bool)
         self._elsewhere = torch.zeros(len(maze), longest, dtype=torch.int64, device=self.maze.device)
         self._all = torch.arange(len(maze), device=self.maze.device)
+        self._time = self.steps.float()
         self._bias = torch.ones(len(maze), 1, device=self.maze.device)
 
     def begin(self, rows: Tensor, seeds: Tensor) -> None:
@@ -107,7 +108,7 @@ class Walks:
 
     def observe(self, step: Tensor | int, reward: Tensor, previous: Tensor) -> Tensor:
         """``[P, 16]`` float32: walls around, reward in units of the goal's, previous action, 1, how much of life is over."""
-        time = step / self.steps.float()
+        time = step / self._time
         sight = self.ground.sight[self._base + self.cell]
         return torch.cat([sight, (reward / REWARD)[:, None], previous, self._bias, time[:, None]], dim=1)
 

@@ -123,7 +123,7 @@ class ActorCritic:
     ) -> tuple[Tensor, Counter[str]]:
         """``[B, D]`` gradients of the mean loss over each agent's lives, no longer than ``clip``."""
         count, episodes = seeds.shape
-        leaves: Leaves = {n: x.detach().clone().requires_grad_(x.is_floating_point()) for n, x in agents.leaves.items()}
+        leaves: Leaves = {n: x.detach().requires_grad_(x.is_floating_point()) for n, x in agents.leaves.items()}
         learnt = [leaf for leaf in leaves.values() if leaf.requires_grad]
         living = Population((replace(agents, leaves=leaves),))
         gradient, cost = None, Counter[str]()
