@@ -133,7 +133,9 @@ def test_the_suites_that_the_page_shows_pass(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("\n\n".join(text for _, text in blocks(PLUGINS, "python")))
     passed, _, failed = pytester.inline_run("-p", "no:cacheprovider", "-W", "ignore").listoutcomes()
     assert not failed
-    assert {"TestThermostat", "TestElman", "TestHillClimber"} == {report.nodeid.split("::")[1] for report in passed}
+    assert {"TestThermostat", "TestDoors", "TestElman", "TestHillClimber"} == {
+        report.nodeid.split("::")[1] for report in passed
+    }
 
 
 def test_events_have_the_columns_that_the_page_lists(tmp_path: Path) -> None:

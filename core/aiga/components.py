@@ -134,7 +134,9 @@ class Network(Protocol):
     first to the last :class:`Dense` layer of a network that is nothing but these and has no life, for domains that compute
     policies themselves, beside their dynamics; ``unroll(leaves, percepts) -> Output``, whole lives at once whose percepts are
     known beforehand, for training by gradients: ``P`` agents' leaves ``[P, ...]``, percepts of ``E`` lives of each and what
-    they answer ``[T, P, E, ...]``; as steps from birth on would answer, but for rounding.
+    they answer ``[T, P, E, ...]``; as steps from birth on would answer, but for rounding;
+    ``side_by_side = True``: where gradients are wanted, ``step`` may be given leaves ``[P, 1, ...]`` of ``P`` agents with lives
+    and percepts ``[P, E, ...]``, ``E`` of each.
 
     Attributes:
         structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.
