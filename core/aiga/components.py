@@ -12,6 +12,8 @@ from torch import Tensor
 
 from aiga.data import Batch, Leaves, Pairs, Population, Scores, State, Trajectory
 from aiga.streams import Stream
+from aiga.trainers import Setup as Setup
+from aiga.trainers import Trainer as Trainer
 
 if TYPE_CHECKING:
     from aiga.niches import Niches
@@ -62,6 +64,7 @@ class Domain(Protocol):
     ``loss(pairs, network, stream) -> Tensor`` (``[P]``, differentiable, on the agents' device), ``snapshot``/``restore``,
     ``named(name: str) -> Batch`` and ``names: tuple[str, ...]`` (fixed evaluation environments),
     ``agents: Mapping[str, Path]`` (safetensors files of agents that ship with it, for ``[population] initial_agent``),
+    ``check()`` (raises :class:`aiga.InputError` where this machine lacks what it needs, before a run is begun),
     ``configure(threads=...)`` (called once, how many threads of its own to use), ``prepare(say)`` (what takes long before the
     first lifetime, such as compiling, called once before a run with a function that shows a line to the user), and
     ``path(network) -> str`` (by which of several ways it lives with a network, where their roundings differ: a run records the
@@ -131,7 +134,9 @@ class Network(Protocol):
     first to the last :class:`Dense` layer of a network that is nothing but these and has no life, for domains that compute
     policies themselves, beside their dynamics; ``unroll(leaves, percepts) -> Output``, whole lives at once whose percepts are
     known beforehand, for training by gradients: ``P`` agents' leaves ``[P, ...]``, percepts of ``E`` lives of each and what
-    they answer ``[T, P, E, ...]``; as steps from birth on would answer, but for rounding.
+    they answer ``[T, P, E, ...]``; as steps from birth on would answer, but for rounding;
+    ``side_by_side = True``: where gradients are wanted, ``step`` may be given leaves ``[P, 1, ...]`` of ``P`` agents with lives
+    and percepts ``[P, E, ...]``, ``E`` of each.
 
     Attributes:
         structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.
@@ -326,7 +331,7 @@ class Lab(Protocol):
         ...
 
     def render(self, subject: Any) -> Any:
-        """What the first plugin that can draw an :class:`aiga.Subject` made of it; None where nobody can."""
+        """What the first plugin that answers to an :class:`aiga.Subject` made of it; None where nobody does."""
         ...
 
     def remember(self, agents: Population) -> Tensor:
@@ -354,7 +359,7 @@ class Registry(Protocol):
     def optimiser(self, name: str, optimiser: Optimiser) -> None: ...
     def executor(self, name: str, executor: Executor) -> None: ...
     def screen(self, name: str, screen: Screen, cost: Cost) -> None: ...
-    def trainer(self, name: str, trainer: Any) -> None: ...
+    def trainer(self, name: str, trainer: Trainer) -> None: ...
     def logger(self, name: str, logger: Logger) -> None: ...
 
     def get(self, kind: str, name: str) -> Any:

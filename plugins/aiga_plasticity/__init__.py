@@ -1,5 +1,8 @@
-"""Learners that learn within a lifetime: plastic and modulated networks, and the recurrent ones they are compared with."""
+"""Learners that learn within a lifetime: plastic and modulated networks, the recurrent ones they are compared with, and a2c."""
 
+from aiga_plasticity.a2c import A2c as A2c
+from aiga_plasticity.a2c import A2cOptions as A2cOptions
+from aiga_plasticity.a2c import ActorCritic as ActorCritic
 from aiga_plasticity.backpropamine import BackpropamineNetwork as BackpropamineNetwork
 from aiga_plasticity.controls import LstmNetwork as LstmNetwork
 from aiga_plasticity.controls import RnnNetwork as RnnNetwork

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aiga.components import Layout, Life, Structure
 from aiga.data import Leaves
-from aiga_plasticity import naming, rules
+from aiga_plasticity import compiled, naming, rules
 from aiga_plasticity.options import BackpropamineOptions
 from aiga_plasticity.plastic import TraceNetwork
 from aiga_plasticity.products import Products, per_life
@@ -60,6 +60,14 @@ class BackpropamineNetwork(TraceNetwork):
     ) -> tuple[Tensor, Life]:
         """One step."""
         x, trace = life["units"], life["trace"]
+        alpha = leaves["trace.alpha"]
+        if (
+            compiled.able(products, x, alpha)
+            and "+clip=" in tags["trace"]
+            and "fan.weight" not in leaves
+            and entry.hold is None
+        ):
+            return self._compiled(tags, leaves, life, entry, products)
         y = self.active(leaves, life, entry, products)
         modulator = self._modulator(leaves, y, products)
         kind, _, bound = tags["trace"].partition("=")
@@ -72,6 +80,22 @@ class BackpropamineNetwork(TraceNetwork):
         eligibility, eta = life["eligibility"], per_life(leaves["trace.eta"], len(x))
         trace = rules.within(trace, modulator[:, None] * eligibility, float(bound), soft)
         return y, {"units": y, "trace": trace, "eligibility": rules.decay(eligibility, x, y, eta, products)}
+
+    def _compiled(
+        self, tags: dict[str, str], leaves: Leaves, life: Life, entry: Entry, products: Products
+    ) -> tuple[Tensor, Life]:
+        """The same step of the plain rules, by compiled kernels."""
+        x, trace, bound = life["units"], life["trace"], float(tags["trace"].partition("=")[2])
+        sums = products.multiply(x, leaves["core.recurrent"])
+        sums = sums if entry.drive is None else sums + entry.drive
+        modulator = leaves["trace.alpha"], leaves["modulator.weight"], leaves["modulator.bias"]
+        if "eligibility" not in life:
+            y, trace = compiled.simple(x, trace, sums, *modulator, bound)
+            return y, {"units": y, "trace": trace}
+        y, trace, eligibility = compiled.retroactive(
+            x, trace, life["eligibility"], sums, *modulator, leaves["trace.eta"], bound
+        )
+        return y, {"units": y, "trace": trace, "eligibility": eligibility}
 
     def _modulator(self, leaves: Leaves, y: Tensor, products: Products) -> Tensor:
         """``[B, 1]``, or ``[B, N]`` where it fans out."""

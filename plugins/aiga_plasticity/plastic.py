@@ -10,7 +10,7 @@ from torch import Tensor
 from aiga import Stream
 from aiga.components import Layout, Life, Structure
 from aiga.data import Leaves
-from aiga_plasticity import naming, rules, trace_free
+from aiga_plasticity import compiled, naming, rules, trace_free
 from aiga_plasticity.options import PlasticOptions, TraceOptions
 from aiga_plasticity.products import Products, per_life
 from aiga_plasticity.recurrent import RecurrentNetwork
@@ -85,6 +85,11 @@ class PlasticNetwork(TraceNetwork):
     ) -> tuple[Tensor, Life]:
         """One step."""
         x, trace = life["units"], life["trace"]
+        if compiled.able(products, x, leaves["trace.alpha"]) and tags["trace"] == "decay" and entry.hold is None:
+            sums = products.multiply(x, leaves["core.recurrent"])
+            sums = sums if entry.drive is None else sums + entry.drive
+            y, trace = compiled.decay(x, trace, sums, leaves["trace.alpha"], leaves["trace.eta"])
+            return y, {"units": y, "trace": trace}
         y, eta = self.active(leaves, life, entry, products), per_life(leaves["trace.eta"], len(x))
         rule, _, bound = tags["trace"].partition("=")
         if rule == "decay":

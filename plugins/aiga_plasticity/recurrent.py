@@ -23,7 +23,7 @@ class RecurrentNetwork(ABC):
 
     The tags in the names of leaves say the architecture, so that one component serves agents of every structure. Leaves may
     have a second leading axis, ``[P, E, ...]``: ``P`` agents with ``E`` lives each; percepts and life then have both axes too.
-    Lives that share their leaves by ``expand``, along the second axis or the only one, are computed together.
+    Lives that share their leaves, ``[P, 1, ...]`` or by ``expand`` along the last leading axis, are computed together.
 
     On a CPU a row of :meth:`step` has the same bits in any company, but where gradients are wanted: then, and in
     :meth:`unroll`, matrix products are used.
@@ -34,6 +34,7 @@ class RecurrentNetwork(ABC):
     """
 
     name: ClassVar[str]
+    side_by_side: ClassVar[bool] = True
     biased: ClassVar[bool] = False  # whether units have biases beside a wired constant
 
     def __init__(self, options: RnnOptions) -> None:
@@ -109,8 +110,8 @@ class RecurrentNetwork(ABC):
     def step(self, leaves: Leaves, life: Life, percept: aiga.Percept) -> tuple[aiga.Output, Life]:
         """``[B, out]`` action parameters, and ``[B]`` values where there is a head; leading axes as the leaves have."""
         tags, plain = naming.read(leaves)
-        lead = plain["core.recurrent"].shape[:-2]
-        plain, lives = _shared(plain)
+        lead = percept.observation.shape[: plain["core.recurrent"].ndim - 2]
+        plain, lives = _shared(plain), math.prod(lead)
         products = products_of(plain["core.recurrent"])
         wiring = Wiring.read(tags[CORE])
         seen = wiring.perceived(percept, len(lead), plain).reshape(lives, -1)
@@ -152,13 +153,13 @@ class RecurrentNetwork(ABC):
         return torch.stack(activities, dim=1)
 
 
-def _shared(leaves: Leaves) -> tuple[Leaves, int]:
-    """Leaves ``[P, ...]`` of ``B`` lives, ``B / P`` in a row to each agent; and ``B``."""
-    recurrent = leaves["core.recurrent"]
-    axes, rows = recurrent.ndim - 2, math.prod(recurrent.shape[:-2])
-    if recurrent.shape[axes - 1] > 1 and all(leaf.stride(axes - 1) == 0 for leaf in leaves.values()):
-        return {n: leaf[:1] if axes == 1 else leaf[:, 0] for n, leaf in leaves.items()}, rows
-    return (leaves if axes == 1 else {n: leaf.flatten(0, 1) for n, leaf in leaves.items()}), rows
+def _shared(leaves: Leaves) -> Leaves:
+    """Leaves ``[P, ...]`` of lives, as many in a row to each agent."""
+    axes = leaves["core.recurrent"].ndim - 2
+    shared = leaves["core.recurrent"].shape[1] == 1 if axes == 2 else False
+    if shared or all(leaf.stride(axes - 1) == 0 for leaf in leaves.values()):
+        return {n: leaf[:1] if axes == 1 else leaf[:, 0] for n, leaf in leaves.items()}
+    return leaves if axes == 1 else {n: leaf.flatten(0, 1) for n, leaf in leaves.items()}
 
 
 def _answer(

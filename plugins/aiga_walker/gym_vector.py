@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode
 
 from aiga_walker.gym_autoreset import AutoresetEnv
 from aiga_walker.gym_courses import GymnasiumCourses, OwnCourses
+from aiga_walker.gym_memory import whole
 from aiga_walker.gym_physics import Name, Physics, physics_of
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ class WalkerVectorEnv(AutoresetEnv):
         autoreset_mode: when a finished episode is followed by a new one: in the next step, in the same step, or when asked.
         threads: how many work on a step of the compiled simulator, without changing a bit; None for as many as there are cores.
         device: None for NumPy arrays. Else observations, rewards (float32), terminations and truncations are torch tensors, and
-            actions may be. Of ``"cpu"`` they share the simulator's own memory: the next step or reset overwrites them, so clone
-            what is kept, as with ``copy=False`` of Gymnasium's. The simulator runs on the processor whatever the device: with
-            ``"cuda"`` every step copies actions and results between the two, a convenience and no gain in speed.
+            actions may be. They share the simulator's own memory: the next step or reset overwrites them, so clone what is
+            kept, as with ``copy=False`` of Gymnasium's. On ``"cuda"`` the compiled simulator runs there and nothing but which
+            episodes are over is read back; Box2D runs on the host, and its tensors are copied there.
 
     Raises:
         ValueError: for an argument that is none of these, or courses that are not ``num_envs``.
@@ -49,14 +50,14 @@ class WalkerVectorEnv(AutoresetEnv):
         threads: int | None = None,
         device: str | torch.device | None = None,
     ) -> None:
-        _check_count(num_envs)
-        courses = [course] * num_envs if isinstance(course, (str, Mapping)) else list(course)
+        num_envs = _counted(num_envs)
+        courses: list[Any] = list(course) if isinstance(course, (list, tuple)) else [course] * num_envs
         if len(courses) != num_envs:
             raise ValueError(f"course: {len(courses)} courses for {num_envs} environments; give one for all, or one for each")
         own = OwnCourses(courses)
 
         def moved() -> Physics:
-            return physics_of(physics, num_envs, lidar, threads)
+            return physics_of(physics, num_envs, lidar, threads, device)
 
         super().__init__(num_envs, own, moved, render_mode, max_episode_steps, autoreset_mode, device)
 
@@ -84,14 +85,15 @@ class BipedalVectorEnv(AutoresetEnv):
         threads: int | None = None,
         device: str | torch.device | None = None,
     ) -> None:
-        _check_count(num_envs)
+        num_envs = _counted(num_envs)
 
         def moved() -> Physics:
-            return physics_of("fast", num_envs, threads=threads)
+            return physics_of("fast", num_envs, threads=threads, device=device)
 
         super().__init__(num_envs, GymnasiumCourses(hardcore), moved, render_mode, max_episode_steps, autoreset_mode, device)
 
 
-def _check_count(num_envs: int) -> None:
-    if not isinstance(num_envs, int) or num_envs < 1:
+def _counted(num_envs: int) -> int:
+    if not whole(num_envs, 1):
         raise ValueError(f"num_envs {num_envs!r}: must be an int of 1 or more")
+    return int(num_envs)

@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from aiga import Batch, Dense, Kind, Output, Pairs, Percept, Population, Scores, Status, Stream, Trajectory
+from aiga import Batch, Dense, InputError, Kind, Output, Pairs, Percept, Population, Scores, Status, Stream, Trajectory
 from aiga.data import Leaves
 from aiga_networks.mlp import Mlp, MlpNetwork
-from aiga_walker import courses
+from aiga_walker import Walker, courses
 from aiga_walker.compiling import compile_aloud
 from aiga_walker.domain import WalkerDomain
 from aiga_walker.env import CourseWalker
-from aiga_walker.fast import CROWDED, FastStage, path_of, policies_of
+from aiga_walker.fast import path_of, policies_of
 from aiga_walker.lives import grounds, pushes
 from aiga_walker.physics import layout as at
 from aiga_walker.physics import store
 from aiga_walker.physics.engine import engine
+from aiga_walker.stepped import CROWDED, HostHerd, live_stepped
 
 MLP = MlpNetwork(Mlp.Options(hidden=(9,), init_scale=0.7))
 MIXED = courses.course_of({"roughness": 1.0, "gap": (0.2, 1.3), "stump": (0.2, 0.7), "stair": (0.1, 0.4), "stair_steps": 3})
@@ -150,20 +151,35 @@ def test_an_action_that_is_not_a_number_fails_its_row_alone_on_both_paths() -> N
     assert scores.fitness[[0, 2]].tolist() == expected[[0, 2]].tolist()
 
 
-def test_a_walker_among_more_ground_than_there_is_room_for_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = FastStage(engine(), 1)
-    terrain = grounds(some_pairs(1).envs)
-    stage.begin(terrain, [0.0])
-    assert stage._herd is not None
-    stage._herd._g[at.FLAGS] |= at.CROWDED
-    moves = stage.step([0], np.zeros((1, 4), np.float32))
-    assert moves.failures == {0: CROWDED}
+class Crowding(HostHerd):
+    """A herd whose second walker comes among too much ground after four steps."""
+
+    def step(self, rows: torch.Tensor, actions: torch.Tensor) -> None:
+        self.calls = getattr(self, "calls", 0) + 1
+        if self.calls == 5:
+            self.herd._g.reshape(3, -1)[1] |= at.CROWDED * (np.arange(at.INTS) == at.FLAGS)
+        super().step(rows, actions)
+
+
+def test_a_walker_among_more_ground_than_there_is_room_for_fails_its_row_alone() -> None:
+    pairs, network = some_pairs(3), Unsaid()
+    expected, whole = live_stepped(pairs, network, torch.arange(3), 20, HostHerd(engine(), 3, 1), record=True)  # type: ignore[arg-type]
+    scores, lives = live_stepped(pairs, network, torch.arange(3), 20, Crowding(engine(), 3, 1), record=True)  # type: ignore[arg-type]
+    assert scores.status.tolist() == [int(Status.OK), int(Status.ERROR), int(Status.OK)]
+    assert scores.reasons == {1: CROWDED}
+    assert scores.columns["length"].tolist() == [20.0, 4.0, 20.0]
+    assert scores.fitness[[0, 2]].tolist() == expected.fitness[[0, 2]].tolist()
+    assert lives is not None
+    assert whole is not None
+    assert lives.done[:, 1].tolist() == [False] * 4 + [True] * 16
+    assert torch.equal(lives.observations[:5, 1], whole.observations[:5, 1])
 
 
 def test_the_path_follows_from_what_the_network_offers() -> None:
     domain = WalkerDomain()
     assert (domain.path(MLP), domain.path(Unsaid())) == ("fused", "stepped")  # type: ignore[arg-type]
     assert WalkerDomain(physics="box2d").path(MLP) == "box2d"
+    assert WalkerDomain(physics="cuda").path(MLP) == "cuda-fused"
     assert path_of(MLP) == "fused"
 
 
@@ -171,6 +187,9 @@ def test_layers_that_lead_nowhere_are_refused() -> None:
     wrong = [Dense(torch.zeros(1, 3), torch.zeros(1, 24, 3), "tanh")]
     with pytest.raises(ValueError, match="24 observations to 4 actions; found 24 to 3"):
         policies_of(wrong)
+    gap = [Dense(torch.zeros(1, 8), torch.zeros(1, 24, 8), "tanh"), Dense(torch.zeros(1, 4), torch.zeros(1, 9, 4), "tanh")]
+    with pytest.raises(ValueError, match="layer 2 takes 9 numbers; layer 1 gives 8"):
+        policies_of(gap)
     with pytest.raises(ValueError, match="found activation 'gelu'"):
         policies_of([Dense(torch.zeros(1, 4), torch.zeros(1, 24, 4), "gelu")])
 
@@ -214,3 +233,42 @@ def test_what_is_compiled_already_is_not_spoken_of() -> None:
 
 def test_a_walker_at_rest_takes_less_than_four_kibibytes() -> None:
     assert engine().herd(3).bytes_each < 4096
+
+
+def test_a_kernel_under_anothers_name_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import numba
+
+    monkeypatch.setenv("AIGA_CACHE", str(tmp_path))
+
+    def double(x: float) -> float:
+        return 2 * x
+
+    def triple(x: float) -> float:
+        return 3 * x
+
+    def made(function: Any) -> Any:
+        dispatcher = numba.njit(function)
+        dispatcher._cache = store.KernelCache(function, 1)
+        return dispatcher
+
+    assert (made(double)(2.0), made(triple)(2.0)) == (4.0, 6.0)
+    first, second = sorted((tmp_path / "kernels").glob("*.kernel"))
+    second.write_bytes(first.read_bytes())
+    assert made(triple)(2.0) == 6.0
+
+
+def test_a_folder_that_keeps_no_kernels_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIGA_CACHE", str(tmp_path))
+    assert store.unwritable() == ""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AIGA_CACHE", str(tmp_path / "file"))
+    assert "cannot be written (Not a directory); set AIGA_CACHE" in store.unwritable()
+    with pytest.raises(InputError, match="set AIGA_CACHE to a folder that can"):
+        Walker().checkup()
+
+
+def test_numba_that_may_not_compile_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numba.core.config.DISABLE_JIT", 1)
+    with pytest.raises(InputError, match=r"NUMBA_DISABLE_JIT is set.*physics = \"box2d\""):
+        WalkerDomain().check()
+    WalkerDomain(physics="box2d").check()
