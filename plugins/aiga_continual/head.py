@@ -1,8 +1,8 @@
 """A linear head that learns one example after another, without a gradient being taken: OML and ANML on a frozen representation.
 
 With features ``h[t]``, logits ``z[t] = W h[t] + b`` and the cross-entropy of class ``y[t]``, one step of gradient descent is
-``W -= rate * (softmax(z[t]) - onehot(y[t])) outer h[t]``, and ``b`` likewise. All examples can thus be encoded at once, and within a
-block of examples no ``W`` need be made: with ``d[s]`` the step that example ``s`` made,
+``W -= rate * (softmax(z[t]) - onehot(y[t])) outer h[t]``, and ``b`` likewise. All examples can thus be encoded at once, and
+within a block of examples no ``W`` need be made: with ``d[s]`` the step that example ``s`` made,
 ``z[t] = W h[t] + b + sum over s < t of d[s] * (h[s] . h[t] + 1)``.
 """
 
@@ -32,7 +32,7 @@ class Learnt:
 
 
 def first_sights(y: Tensor, met: Tensor) -> Tensor:
-    """``[B, T]`` bool: where a class is met that neither ``met`` ``[B, n]`` nor an earlier ``y`` ``[B, T]`` knows; -1 is no class."""
+    """``[B, T]`` bool: where a class is met that neither ``met`` ``[B, n]`` nor an earlier ``y`` knows; -1 is no class."""
     known = met.gather(1, y.clamp(min=0)) > 0
     earlier = (y[:, :, None] == y[:, None, :]).tril(-1).any(dim=2)
     return (y >= 0) & ~known & ~earlier
@@ -52,7 +52,8 @@ def unroll(
     """What is learnt after one step of gradient descent for each example, in their order.
 
     Args:
-        weight: ``[B, F, n]``, innate; ``bias`` ``[B, n]`` likewise.
+        weight: ``[B, F, n]``, innate.
+        bias: ``[B, n]``, innate.
         learnt: before the first of them.
         h: ``[B, T, F]`` features.
         y: ``[B, T]`` int64 classes; -1 where there is no example, and nothing is learnt.
@@ -66,7 +67,7 @@ def unroll(
     size = BLOCK if exact else min(BLOCK, h.shape[1])
     missing = -h.shape[1] % size
     h, y = functional.pad(h, (0, 0, 0, missing)), functional.pad(y, (0, missing), value=-1)
-    for some, classes in zip(h.split(size, dim=1), y.split(size, dim=1), strict=True):
+    for some, classes in zip(torch.split(h, size, dim=1), torch.split(y, size, dim=1), strict=True):
         new = first_sights(classes, learnt.met) & anew
         there = 1.0 - learnt.met
         before = matmul(some, weight * there[:, None] + learnt.weight, exact) + (bias * there + learnt.bias)[:, None]

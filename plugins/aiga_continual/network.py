@@ -28,15 +28,16 @@ class ContinualNetwork:
     """See :class:`aiga.Network`; with the capabilities ``learn`` and ``answers``.
 
     A life holds ``fast.NAME`` for each leaf that changes, its difference from the innate one, and ``met`` ``[B, n]``, 1 for
-    classes whose innate row of the head it has put aside. Where the structure's ``rows`` are ``anew``, a class's row of the head begins at zero when a life
-    first meets the class: nobody has to ask for it, nothing innate is changed, and classes not met keep their innate
-    rows. Zero rather than random, so that a life draws nothing.
+    classes whose innate row of the head it has put aside. Where the structure's ``rows`` are ``anew``, a class's row begins
+    at zero when a life first meets the class: nobody has to ask for it, nothing innate is changed, and classes not met keep
+    their innate rows. Zero rather than random, so that a life draws nothing.
 
     Args:
         name: under which it is registered, for messages.
-        structure: ``{"version": 1, "channels": [...], "strides": [...], "pools": [...]}`` of the convolutions, ``gate`` (``learned``,
-            ``one``, ``random``) and its ``gate_channels``, ``hidden`` units of the head's layers but the last, ``adapts`` (``head``,
-            ``prediction``), ``order`` (``second``, ``first``), ``rows`` (``anew``, ``innate``), ``rate`` (``fixed``, ``learned``).
+        structure: of newborn agents: ``channels``, ``strides`` and ``pools`` of the convolutions, ``gate`` (``learned``,
+            ``one``, ``random``) and its ``gate_channels``, ``hidden`` units of the head's layers but the last, ``adapts``
+            (``head``, ``prediction``), ``order`` (``second``, ``first``), ``rows`` (``anew``, ``innate``), ``rate`` (``fixed``,
+            ``learned``).
         inner_lr: step size within a life that newborn agents inherit.
     """
 
@@ -53,7 +54,7 @@ class ContinualNetwork:
         return architecture.build(structure, inputs, outputs, self._name)
 
     def init(self, rng: aiga.Stream, layout: Layout, count: int) -> Leaves:
-        """``count`` random agents (He et al. 2015), each drawn from ``rng``'s row key where it has row keys, else from its number.
+        """``count`` random agents (He et al. 2015), each drawn from ``rng``'s row key where it has row keys, else its number.
 
         Raises:
             ValueError: if ``rng`` has row keys, but not ``count`` of them.
@@ -73,7 +74,7 @@ class ContinualNetwork:
             return torch.zeros(count, *shape)
         if name.endswith(".kernel"):
             return rng.normal(*shape) * math.sqrt(2.0 / math.prod(shape[1:]))
-        return rng.normal(*shape) * shape[0] ** -0.5
+        return rng.normal(*shape) / math.sqrt(shape[0])
 
     def newborn(self, leaves: Leaves) -> Life:
         """Zero: nothing learnt, no class met."""
@@ -82,7 +83,7 @@ class ContinualNetwork:
         return {**life, "met": torch.zeros_like(leaves[f"{plan.last}.bias"])}
 
     def step(self, leaves: Leaves, life: Life, percept: aiga.Percept) -> tuple[aiga.Output, Life]:
-        """``[B, n]`` logits of pictures ``[B, C, H, W]``; on a CPU a row has the same bits in any batch unless a gradient is wanted."""
+        """``[B, n]`` logits of pictures ``[B, C, H, W]``; on a CPU bits hang on the row alone, unless gradients are wanted."""
         return aiga.Output(self.answers(leaves, life, percept.observation[:, None])[:, 0]), life
 
     def answers(self, leaves: Leaves, life: Life, x: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """Products of many agents' numbers with their own parameters: fast ones, and ones whose bits hang on nothing but their row.
 
-Libraries choose how to add by the size of the batch and by where a row lies in memory: oneDNN convolves a batch of one otherwise
-than a batch of two and groups otherwise than single agents, and MKL rounds by alignment. The exact forms multiply one picture,
-or one block of rows, at a time, padded so that every piece has the same size and alignment, and never fewer than two pieces.
-They cost about as much as the fast forward pass; where gradients are wanted the fast ones are used.
+Libraries choose how to add by the size of the batch and by where a row lies in memory: oneDNN convolves a batch of one
+otherwise than a batch of two, and groups otherwise than single agents; MKL rounds by alignment. The exact forms multiply one
+picture, or one block of rows, at a time, padded so that every piece has the same size and alignment, and never fewer than two
+pieces. They are for evaluation; where gradients are wanted the fast ones are used, up to four times as fast.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def dense(x: Tensor, weight: Tensor, bias: Tensor, exact: bool) -> Tensor:
     if not exact:
         return torch.baddbmm(bias[:, None], x, weight)
     count = x.shape[1]
-    pieces = [matmul(_rows(piece), weight, exact=True) for piece in x.split(BLOCK, dim=1)]
+    pieces = [matmul(_rows(piece), weight, exact=True) for piece in torch.split(x, BLOCK, dim=1)]
     return torch.cat(pieces, dim=1)[:, :count] + bias[:, None]
 
 
@@ -52,16 +52,16 @@ def convolve(x: Tensor, kernel: Tensor, stride: int, exact: bool) -> Tensor:
     rows, count, channels, *size = x.shape
     side_by_side = x.transpose(0, 1).reshape(count, rows * channels, *size)
     out = functional.conv2d(side_by_side, kernel.flatten(0, 1), stride=stride, groups=rows)
-    return out.unflatten(1, (rows, -1)).transpose(0, 1)
+    return out.reshape(count, rows, -1, *out.shape[2:]).transpose(0, 1)
 
 
 def _unfolded(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
     """A convolution as one product a picture."""
-    (rows, count), (high, wide) = x.shape[:2], ((side - kernel.shape[-1]) // stride + 1 for side in x.shape[3:])
+    rows, (high, wide) = len(x), ((side - kernel.shape[-1]) // stride + 1 for side in x.shape[3:])
     flat = _lines(_lines(kernel.flatten(2), 1), 2)
     held = flat.shape[2] * (high * wide + flat.shape[1]) * rows
     pieces = []
-    for some in x.split(max(1, _NUMBERS // held), dim=1):
+    for some in torch.split(x, max(1, _NUMBERS // held), dim=1):
         columns = functional.unfold(some.flatten(0, 1), kernel.shape[-1], stride=stride)
         mine = flat[:, None].expand(-1, some.shape[1], -1, -1).reshape(-1, *flat.shape[1:])
         product = matmul(mine, columns, exact=True)[:, : kernel.shape[1]]

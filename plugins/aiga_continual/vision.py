@@ -1,7 +1,7 @@
 """From pictures to gated features: the representation and the neuromodulatory network of ANML (Beaulieu et al. 2020).
 
-Normalisation is over the positions of one picture's channel, which is what batch normalisation amounts to where pictures come one
-at a time: nothing is remembered between pictures, and no picture sees another.
+Normalisation is over the positions of one picture's channel, which is what batch normalisation amounts to where pictures come
+one at a time: nothing is remembered between pictures, and no picture sees another.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PICTURES: Final = 512  # looked at in one piece where no gradient is wanted
 
 
 def gate(leaves: Leaves, plan: Plan, x: Tensor, exact: bool) -> Tensor | None:
-    """``[B, T, F]`` between 0 and 1, by which the features of pictures ``[B, T, C, H, W]`` are multiplied; None for a gate of one."""
+    """``[B, T, F]`` from 0 to 1, what features of pictures ``[B, T, C, H, W]`` are multiplied by; None for a gate of one."""
     if not plan.gate:
         return None
     if plan.frozen_gate:
@@ -35,7 +35,8 @@ def features(leaves: Leaves, plan: Plan, x: Tensor, exact: bool) -> Tensor:
     """``[B, T, F]`` gated features of pictures ``[B, T, C, H, W]``, each looked at by itself."""
     if torch.is_grad_enabled():
         return _gated(leaves, plan, x, exact)
-    return torch.cat([_gated(leaves, plan, some, exact) for some in x.split(max(1, _PICTURES // len(x)), dim=1)], dim=1)
+    pieces = torch.split(x, max(1, _PICTURES // len(x)), dim=1)
+    return torch.cat([_gated(leaves, plan, some, exact) for some in pieces], dim=1)
 
 
 def _gated(leaves: Leaves, plan: Plan, x: Tensor, exact: bool) -> Tensor:
@@ -52,5 +53,5 @@ def see(leaves: Leaves, layers: Sequence[Convolution], x: Tensor, exact: bool) -
         if layer.pool > 1:
             x = functional.max_pool2d(x, layer.pool)
         scale, shift = (leaves[f"{layer.name}.{what}"][:, None, :, None, None] for what in ("scale", "shift"))
-        x = torch.relu(x.unflatten(0, (rows, count)) * scale + shift)
+        x = torch.relu(x.reshape(rows, count, *x.shape[1:]) * scale + shift)
     return x.flatten(2)
