@@ -21,7 +21,7 @@ LAYERS = [
     "durable database views journal checkpoint stones rundir",
     "archive lab changes loop founding keep",
     "stop machine engine runs experiment",
-    "viewing replay art art_annecs art_layout art_phylogeny art_pictures art_story art_style cli testing",
+    "viewing replay images art art_annecs art_layout art_phylogeny art_pictures art_story art_style cli testing",
     "__main__",
 ]
 PLACE = {name: layer for layer, names in enumerate(LAYERS) for name in names.split()}

@@ -62,6 +62,7 @@ class Domain(Protocol):
     ``loss(pairs, network, stream) -> Tensor`` (``[P]``, differentiable, on the agents' device), ``snapshot``/``restore``,
     ``named(name: str) -> Batch`` and ``names: tuple[str, ...]`` (fixed evaluation environments),
     ``agents: Mapping[str, Path]`` (safetensors files of agents that ship with it, for ``[population] initial_agent``),
+    ``check()`` (raises :class:`aiga.InputError` where this machine lacks what it needs, before a run is begun),
     ``configure(threads=...)`` (called once, how many threads of its own to use), ``prepare(say)`` (what takes long before the
     first lifetime, such as compiling, called once before a run with a function that shows a line to the user), and
     ``path(network) -> str`` (by which of several ways it lives with a network, where their roundings differ: a run records the
@@ -324,7 +325,7 @@ class Lab(Protocol):
         ...
 
     def render(self, subject: Any) -> Any:
-        """What the first plugin that can draw an :class:`aiga.Subject` made of it; None where nobody can."""
+        """What the first plugin that answers to an :class:`aiga.Subject` made of it; None where nobody does."""
         ...
 
     def remember(self, agents: Population) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from aiga.engine import Engine, Watcher
 from aiga.errors import InputError
 from aiga.founding import agent_file, check_initial_agent, check_redraw
 from aiga.host import Host
-from aiga.machine import choose_device, machine
+from aiga.machine import choose_device, cores, machine
 from aiga.meter import Meter
 from aiga.registry import Components
 from aiga.rundir import RunDirectory
@@ -130,9 +129,12 @@ def _assemble(config: Config, complaints: Complaints, new: bool = False) -> Asse
     device = ""
     with complaints.collecting(("run", "device")):
         device = choose_device(config.run.device, getattr(domain, "parallelism", ""))
+    if new and domain is not None and hasattr(domain, "check"):
+        with complaints.collecting(("population", "domain")):
+            domain.check()
     complaints.check()
     executor = components.get("executor", config.run.executor)
-    workers = len(os.sched_getaffinity(0)) if config.run.workers == "auto" else config.run.workers
+    workers = cores() if config.run.workers == "auto" else config.run.workers
     if hasattr(executor, "configure"):
         executor.configure(workers=workers, device=device)
     if domain is not None and hasattr(domain, "configure"):

@@ -6,8 +6,8 @@ A plugin overrides the ``aiga_*`` methods it needs; arguments it does not use ma
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 import pluggy
@@ -31,20 +31,26 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class Subject:
-    """What to draw.
+    """What to draw, or to put into a file.
 
     Attributes:
         what: ``environments`` (one picture a row, as a list of ``[H, W, 3]`` uint8 arrays), ``lifetime`` (one picture of the
-            first row's trajectory) or ``animation`` (``[T, H, W, 3]`` uint8 of it).
+            first row's trajectory), ``animation`` (``[N, H, W, 3]`` uint8 of it) or ``episode`` (``bytes`` or ``str``: that
+            trajectory as a JSON file of the plugin's own format).
         envs: the environments.
         trajectory: of the same rows, where a lifetime is asked for.
         caption: words to put on it.
+        fitness: of the first row's trajectory, to the bit; None where it is not known.
+        about: JSON-able facts on where the trajectory comes from. `aiga replay` tells ``run``, ``env``, ``agent``, the
+            ``score`` of that pair, its ``iteration`` and ``purpose``, and which ``episode`` of how many ``episodes`` it is.
     """
 
     what: str
     envs: Population
     trajectory: Trajectory | None = None
     caption: str = ""
+    fitness: float | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Plugin:
@@ -124,7 +130,11 @@ class Plugin:
 
     @hookspec(firstresult=True)
     def aiga_render(self, lab: Lab, subject: Subject) -> Any:
-        """A picture, an animation or a matplotlib figure of ``subject``; None where this plugin cannot draw it. Isolated."""
+        """What ``subject.what`` asks for; None where ``subject`` is not this plugin's, or it makes no such thing. Isolated.
+
+        ``environments``, ``lifetime`` and ``animation`` are answered with uint8 arrays or a matplotlib figure, ``episode`` with
+        ``bytes`` or ``str``; see :class:`Subject`. More may be asked for one day: answer None to a word that is not known.
+        """
 
 
 F = TypeVar("F")

@@ -153,7 +153,7 @@ class RunLab:
         return Stream(derive(self._w.seed, "plugin", self._plugin, *self._scope, self._w.iteration, *key))
 
     def render(self, subject: Subject) -> Any:
-        """What the first plugin that can draw ``subject`` made of it; None where nobody can."""
+        """What the first plugin that answers to ``subject`` made of it; None where nobody does."""
         return self._w.host.first("render", self._w.lab, subject=subject)
 
     def remember(self, agents: Population) -> Tensor:

@@ -1,7 +1,8 @@
-"""Where a run runs: the device of its agents, and what its operations stream keeps of the machine."""
+"""Where a run runs: its cores, the device of its agents, and what its operations stream keeps of the machine."""
 
 from __future__ import annotations
 
+import os
 import platform
 
 import torch
@@ -23,6 +24,11 @@ def choose_device(wanted: str, parallelism: str) -> str:
             there = f"there is no {wanted!r} on this machine ({torch.cuda.device_count()} CUDA devices)"
             raise InputError(f'{there}. Write "auto" or "cpu".')
     return wanted
+
+
+def cores() -> int:
+    """How many processor cores this process may use; macOS and Windows say only how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine() -> dict[str, str]:

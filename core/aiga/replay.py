@@ -109,7 +109,7 @@ def replay(run: Run, id: int, record: bool = False) -> Replayed:
 
 
 def draw(run: Run, subject: Subject) -> Any:
-    """What the first of the run's plugins that can draws of ``subject``; None where none can.
+    """What the first of the run's plugins that answers to ``subject`` made of it; None where none does.
 
     Raises:
         AigaError: if the plugins cannot be had, or one raises.

@@ -47,7 +47,7 @@ class MetaGradient:
 
     State of each agent: ``m`` and ``v`` ``[B, D]``, means of its gradients and of their squares; ``decay1`` and ``decay2``
     ``[B]``, what is left in them of their beginnings at zero; ``loss`` ``[B]`` of the last step that went well; ``failed``
-    ``[B]``, steps that did not. An agent whose loss or gradient is no finite number stays as it is, state included, for that step.
+    ``[B]``, steps that did not. An agent whose loss or gradient is no finite number stays as it is for that step, state too.
     """
 
     def __init__(self, options: MetaGradientOptions) -> None:

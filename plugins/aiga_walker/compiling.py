@@ -9,12 +9,24 @@ from aiga_walker.physics import store
 from aiga_walker.physics.engine import engine, lanes_here
 
 
-def compile_aloud(say: Callable[[str], None]) -> None:
+def compile_aloud(say: Callable[[str], None], cuda: bool = False) -> None:
     """Compiles the kernels for this processor; says so where they do not lie on disk yet, a quarter at a time.
 
     Args:
         say: shows a line to the user.
+        cuda: those for the GPU too; the processor's lay the ground.
     """
+    _compile_here(say)
+    if cuda:
+        from aiga_walker.physics.cuda_engine import cuda_engine, first
+
+        say("compiling the walker's simulator for the GPU, or fetching it from disk")
+        started = time.monotonic()
+        cuda_engine(first()).compile()
+        say(f"ready for the GPU after {time.monotonic() - started:.0f} s")
+
+
+def _compile_here(say: Callable[[str], None]) -> None:
     simulator = engine()
     if simulator.compiled:
         return

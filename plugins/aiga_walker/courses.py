@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from torch import Tensor
 
 from aiga import Batch, InputError
@@ -39,9 +39,16 @@ class Course(BaseModel):
     gap: _Range = (0.0, 0.0)
     stump: _Range = (0.0, 0.0)
     stair: _Range = (0.0, 0.0)
-    stair_steps: int = Field(default=0, ge=0)
+    stair_steps: int = Field(default=0, ge=0, validate_default=True)
     seed: int | None = Field(default=None, ge=0, lt=2**62)
     terrain: Literal["poet", "gymnasium", "gymnasium-hardcore"] = "poet"
+
+    @field_validator("stair_steps")
+    @classmethod
+    def _steps(cls, steps: int, info: ValidationInfo) -> int:
+        if not steps and info.data.get("stair", (0.0, 0.0))[1] > 0.0:
+            raise ValueError("a course with stairs needs steps in them; write stair_steps of 1 or more")
+        return steps
 
     def rows(self, seeds: Tensor) -> Batch:
         """The course with each terrain seed of ``[B]`` int64."""
@@ -66,6 +73,7 @@ _COURSES: Final = {
 }
 
 NAMES: Final = tuple(_COURSES)
+_RANGE: Final = "write the least and the greatest, as in [0.4, 0.8]"
 
 
 def named(name: str, count: int = 1) -> Batch:
@@ -89,18 +97,26 @@ def course_of(course: str | Mapping[str, Any]) -> Course:
         if course not in _COURSES:
             raise InputError(f"no walker course is named {course!r}; there are {', '.join(NAMES)}.{_hint(course, NAMES)}")
         return _COURSES[course]
+    if not isinstance(course, Mapping):
+        raise InputError(f"walker course: found {course!r}; write a name, or a dict of any of {', '.join(Course.model_fields)}")
     try:
-        return Course(**course)
+        return Course.model_validate(dict(course))
     except ValidationError as error:
         fields = tuple(Course.model_fields)
         problems = []
         for problem in error.errors():
             key = str(problem["loc"][0]) if problem["loc"] else ""
             hint = _hint(key, fields) if problem["type"] == "extra_forbidden" else ""
-            problems.append(f"walker course: {key}: {problem['msg']}; found {problem['input']!r}.{hint}")
+            said = (
+                _RANGE
+                if problem["type"] in ("tuple_type", "missing", "too_long")
+                else problem["msg"].removeprefix("Value error, ")
+            )
+            problems.append(f"walker course: {key}: {said}; found {problem['input']!r}.{hint}")
         raise InputError(*problems) from error
 
 
 def _hint(name: str, names: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
+    begun = [known for known in names if name.startswith(known)]
+    close = begun or difflib.get_close_matches(name, names, n=1)
     return f" Did you mean {close[0]!r}?" if close else ""

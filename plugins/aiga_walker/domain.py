@@ -1,8 +1,7 @@
-"""The domain ``walker``: POET's obstacle courses, lived in the compiled simulator or in Box2D."""
+"""The domain ``walker``: POET's obstacle courses, lived in the compiled simulator, on the processor or a GPU, or in Box2D."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,14 +9,19 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
-from aiga import Batch, Network, Pairs, Scores, Space, Stream, Trajectory
+from aiga import Batch, InputError, Network, Pairs, Scores, Space, Stream, Trajectory
+from aiga.machine import cores
 from aiga_walker import courses, genome
 
 if TYPE_CHECKING:
     from aiga_walker.env import Box2DStage, Lidar
+    from aiga_walker.fast import Simulator
+    from aiga_walker.physics.cuda_engine import CudaEngine
+    from aiga_walker.stepped import Herd
 
-Physics = Literal["fast", "box2d"]
+Physics = Literal["fast", "cuda", "box2d"]
 AGENTS = Path(__file__).with_name("agents")
+_PARALLELISM: dict[Physics, Literal["serial", "threads", "device"]] = {"fast": "threads", "cuda": "device", "box2d": "serial"}
 
 
 class WalkerDomain:
@@ -28,13 +32,14 @@ class WalkerDomain:
         categories: what mutation may change.
         max_gap: greatest width of a pit that mutation makes, in cells of 14/30 m.
         lidar: what a ray reports: the nearest hit, or the first met as in the original POET; that needs Box2D's own tree.
-        physics: ``fast``, the compiled simulator, or ``box2d``, whose bits it has.
+        physics: ``fast``, the compiled simulator on this processor; ``cuda``, the same on the agents' device, or on the first
+            one where they are on the host; or ``box2d``, whose bits they have.
 
     Raises:
         ValueError: for ``first-hit`` lidar in the compiled simulator.
 
     Attributes:
-        parallelism: threads in the simulator; Box2D, which runs one world at a time, is ``serial``.
+        parallelism: threads in the simulator, or the device; Box2D, which runs one world at a time, is ``serial``.
     """
 
     version = genome.VERSION
@@ -52,35 +57,50 @@ class WalkerDomain:
         lidar: Lidar = "nearest",
         physics: Physics = "fast",
     ) -> None:
-        if lidar == "first-hit" and physics == "fast":
+        if lidar == "first-hit" and physics != "box2d":
             raise ValueError('lidar "first-hit" needs physics "box2d": it follows the order of Box2D\'s own tree')
         self.steps = steps
         self.categories = tuple(categories)
         self.max_gap = max_gap
         self.lidar: Lidar = lidar
         self.physics: Physics = physics
-        self.parallelism: Literal["serial", "threads", "device"] = "threads" if physics == "fast" else "serial"
-        self._threads = len(os.sched_getaffinity(0))
+        self.parallelism: Literal["serial", "threads", "device"] = _PARALLELISM[physics]
+        self._threads = cores()
         self._box2d: Box2DStage | None = None
 
     def configure(self, *, threads: int) -> None:
         """Takes the number of threads to live on; results do not hang on it."""
         self._threads = max(1, threads)
 
+    def check(self) -> None:
+        """Refuses ``cuda`` where there is no device, or nothing to compile for it.
+
+        Raises:
+            InputError: with the remedy.
+        """
+        if self.physics == "cuda":
+            from aiga_walker.physics import cuda_engine
+
+            try:
+                cuda_engine.cuda_engine(cuda_engine.first())
+            except (RuntimeError, ModuleNotFoundError) as error:
+                raise InputError(f'walker: physics "cuda": {error} Or write physics = "fast".') from error
+
     def prepare(self, say: Callable[[str], None]) -> None:
         """Compiles the simulator where no earlier process on this machine did, and says so."""
-        if self.physics == "fast":
+        self.check()
+        if self.physics != "box2d":
             from aiga_walker.compiling import compile_aloud
 
-            compile_aloud(say)
+            compile_aloud(say, cuda=self.physics == "cuda")
 
     def path(self, network: Network) -> str:
-        """How agents of ``network`` live: see :mod:`aiga_walker.fast`."""
+        """How agents of ``network`` live: see :mod:`aiga_walker.fast`. A GPU counts as a way of its own."""
         if self.physics == "box2d":
             return "box2d"
         from aiga_walker.fast import path_of
 
-        return path_of(network)
+        return f"cuda-{path_of(network)}" if self.physics == "cuda" else path_of(network)
 
     def initial(self, rng: Stream, count: int) -> Batch:
         """``count`` flat courses."""
@@ -104,23 +124,46 @@ class WalkerDomain:
 
     def live(self, pairs: Pairs, network: Network, seeds: Tensor, record: bool = False) -> Scores | tuple[Scores, Trajectory]:
         """One episode a pair; ``seeds`` fix the start push. See :func:`aiga_walker.lives.live`."""
-        from aiga_walker.lives import live
+        scores, trajectory = self._lived(pairs, network, seeds, record)
+        return scores if trajectory is None else (scores, trajectory)
 
+    def _lived(self, pairs: Pairs, network: Network, seeds: Tensor, record: bool) -> tuple[Scores, Trajectory | None]:
         if self.physics == "box2d":
             from aiga_walker.env import Box2DStage
+            from aiga_walker.lives import live
 
             self._box2d = self._box2d or Box2DStage(self.lidar)
             scores, trajectory = live(pairs, network, seeds, self.steps, self._box2d, record)
-            return (scores, trajectory) if record else scores
-        from aiga_walker.fast import FastStage, live_fused, policies_of
-        from aiga_walker.lives import agents_of
-        from aiga_walker.physics.engine import engine
+            return scores, trajectory if record else None
+        from aiga_walker.fast import live_fused, path_of, policies_of
 
-        simulator = engine()
-        if self.path(network) == "fused":
+        if path_of(network) == "fused":
+            from aiga_walker.lives import agents_of
+
             agents, _ = agents_of(pairs)
             policies = policies_of(network.layers(agents.leaves))  # type: ignore[attr-defined]
-            scores, lives = live_fused(pairs, policies, seeds, self.steps, simulator, self._threads, record)
-            return scores if lives is None else (scores, lives)
-        scores, trajectory = live(pairs, network, seeds, self.steps, FastStage(simulator, self._threads), record)
-        return (scores, trajectory) if record else scores
+            return live_fused(pairs, policies, seeds, self.steps, self._simulator(pairs), self._threads, record)
+        from aiga_walker.stepped import live_stepped
+
+        return live_stepped(pairs, network, seeds, self.steps, self._herd(pairs), record)
+
+    def _simulator(self, pairs: Pairs) -> Simulator:
+        if self.physics == "cuda":
+            return self._cuda(pairs)
+        from aiga_walker.physics.engine import engine
+
+        return engine()
+
+    def _herd(self, pairs: Pairs) -> Herd:
+        if self.physics == "cuda":
+            return self._cuda(pairs).herd(len(pairs))
+        from aiga_walker.physics.engine import engine
+        from aiga_walker.stepped import HostHerd
+
+        return HostHerd(engine(), len(pairs), self._threads)
+
+    def _cuda(self, pairs: Pairs) -> CudaEngine:
+        from aiga_walker.physics.cuda_engine import cuda_engine, first
+
+        where = pairs.agents.batches[0].device
+        return cuda_engine(where if where.type == "cuda" else first())

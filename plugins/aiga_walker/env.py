@@ -147,7 +147,7 @@ class CourseWalker(BipedalWalker):
 
 
 class Box2DStage:
-    """Walkers in Box2D worlds of their own, one after the other; a :class:`aiga_walker.lives.Stage`.
+    """Walkers in Box2D worlds of their own, one after the other.
 
     Args:
         lidar: what a ray reports, see the module.

@@ -1,4 +1,7 @@
-"""One recorded episode of a walker as one small JSON file, for browsers to draw; :mod:`aiga_walker.episode_art` draws it here.
+"""One recorded episode of a walker as one small JSON file, for browsers to draw.
+
+``aiga replay NAME ID --out life.json`` writes it; ``python -m aiga_walker draw life.json --out life.gif`` draws it, without the
+run, by :mod:`aiga_walker.episode_art`.
 
 **The file** is UTF-8 JSON: an object with a key a line, in this order (readers may take them in any).
 
@@ -12,7 +15,9 @@
 ``score``            the episode's return, exactly; null where it is not known
 ``course``           a course's name, or its genome as an object (:class:`aiga_walker.courses.Course`), or null
 ``terrain_seed``     decimal digits *in a string*: it may exceed the integers that a JavaScript number holds; or null
-``about``            an object of whatever its writer wanted to tell: run, ids, a caption
+``about``            an object of whatever its writer wanted to tell. ``aiga replay`` tells ``run``, the ids ``env`` and
+                     ``agent``, the pair's ``score``, which is a mean of ``episodes``, the ``iteration`` and ``purpose`` of
+                     that score, which ``episode`` of them this is, counted from 1, and a ``caption``
 ``corners``          how many corners each box has, in the order of the points in ``columns.boxes``
 ``columns``          the numbers, by name, see below
 ``crc32``            eight hexadecimal digits: CRC-32 of all bytes of the file before the ``,`` LF that end the line above
@@ -76,7 +81,6 @@ from aiga import InputError, Population, Trajectory
 from aiga.durable import storage, write_atomic
 from aiga_walker.draw import Pose
 from aiga_walker.episode_columns import Floats, Integers, floats, integers, pack, unpack
-from aiga_walker.render import poses_of
 from aiga_walker.terrain import FINISH, Terrain, terrains
 
 FORMAT: Final = "aiga-walker-episode"
@@ -168,6 +172,14 @@ def episode_of(
     )
 
 
+def poses_of(trajectory: Trajectory, row: int = 0) -> list[Pose]:
+    """The poses of one row, up to the end of its life."""
+    done = trajectory.done[:, row]
+    length = int(done.to(int).argmax()) + 1 if done.any() else len(done)  # type: ignore[call-overload]
+    poses: list[Pose] = trajectory.extras["poses"][:length, row].tolist()
+    return poses
+
+
 def write(path: Path, episode: Episode) -> Path:
     """Writes ``episode``, whole or not at all.
 
@@ -182,14 +194,14 @@ def write(path: Path, episode: Episode) -> Path:
     return path
 
 
-def read(path: Path) -> Episode:
+def read(path: Path | str) -> Episode:
     """The episode in a file that :func:`write` wrote.
 
     Raises:
         aiga.InputError: if there is no such file, or it is damaged, truncated, of a newer version or something else altogether.
     """
     try:
-        content = path.read_bytes()
+        content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read: {error.strerror or error}. Name a file that holds a walker's episode."
@@ -294,7 +306,8 @@ def _values(content: bytes, name: str) -> dict[str, Any]:
                 f"{name}: a walker's episode that is truncated or damaged: its {len(content)} bytes are no JSON. {_MENDING}."
             )
         found = f"it begins with {content[:24]!r}" if content else "it is empty"
-        raise InputError(f"{name}: not a walker's episode: {found}. Name a file that `aiga_walker.episode_file` wrote.")
+        remedy = "Name a file that `aiga replay NAME ID --out FILE.json` wrote"
+        raise InputError(f"{name}: not a walker's episode: {found}. {remedy}.")
     version, checked = values.get("version"), _SUM.search(content)
     if checked is not None and zlib.crc32(content[: checked.start()]) != int(checked[1], 16):
         raise InputError(

@@ -1,14 +1,15 @@
-"""Lives in the compiled simulator: whole ones with the policy inside it, or step by step under any network.
+"""Whole lives in the compiled simulator with the policy inside it, and for which networks that is.
 
-Which of the two serves a network follows from the network: one that can say itself as layers (``layers``, see
-:class:`aiga.Network`) is computed inside, lane beside lane. The two round differently, and walking is chaotic: the same agent
-lives another life on the other path. A run keeps to the path that it started with.
+Which path serves a network follows from the network: one that can say itself as layers (``layers``, see
+:class:`aiga.Network`) is computed inside, lane beside lane; any other steps from torch, see :mod:`aiga_walker.stepped`. The two
+round differently, and walking is chaotic: the same agent lives another life on the other path. A run keeps to the path that it
+started with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 import torch
@@ -16,15 +17,38 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aiga import Dense, Network, Pairs, Scores, Status, Trajectory
-from aiga_walker.lives import ACTIONS, OBSERVATIONS, Moves, agents_of, courses_of, pushes, void
+from aiga_walker.lives import ACTIONS, OBSERVATIONS, agents_of, courses_of, pushes, void
 from aiga_walker.physics import policy, senses
-from aiga_walker.physics.engine import Engine, Herd, Lives, Policies
+from aiga_walker.physics.engine import Lives, Policies
 from aiga_walker.physics.entries import VOID
+from aiga_walker.physics.ground import Ground
+from aiga_walker.stepped import CROWDED
 from aiga_walker.terrain import Terrain
 
 Path = Literal["fused", "stepped"]
-CROWDED: Final = "the walker touches more pieces of ground at once than the simulator has room for"
 _ACTIVATIONS: Final = {"identity": policy.IDENTITY, "tanh": policy.TANH, "relu": policy.RELU}
+
+
+class Simulator(Protocol):
+    """The compiled simulator, on the processor or on a device; see :class:`aiga_walker.physics.engine.Engine`."""
+
+    def ground(self, terrains: Sequence[Terrain]) -> Ground:
+        """Courses as the kernels read them."""
+        ...
+
+    def rollout(
+        self,
+        ground: Ground,
+        courses: Any,
+        pushes: Any,
+        agents: Any,
+        policies: Policies,
+        limit: int,
+        record: bool = False,
+        threads: int = 1,
+    ) -> Lives:
+        """Whole lives."""
+        ...
 
 
 def path_of(network: Network) -> Path:
@@ -36,7 +60,8 @@ def policies_of(layers: Sequence[Dense]) -> Policies:
     """Agents as the simulator reads them.
 
     Args:
-        layers: of ``A`` agents, first to last: ``bias`` ``[A, out]``, ``weight`` ``[A, in, out]`` and an activation.
+        layers: of ``A`` agents, first to last: ``bias`` ``[A, out]``, ``weight`` ``[A, in, out]`` and an activation; on a
+            device they stay there.
 
     Raises:
         ValueError: for an activation that there is not, or layers that make no actions of observations.
@@ -48,19 +73,20 @@ def policies_of(layers: Sequence[Dense]) -> Policies:
         if activation not in _ACTIVATIONS:
             raise ValueError(f"found activation {activation!r}; layers have one of {', '.join(_ACTIVATIONS)}")
         shapes += [count, padded, _ACTIVATIONS[activation]]
-        part = torch.zeros(len(bias), count + 1, padded, dtype=torch.float32)
+        part = torch.zeros(len(bias), count + 1, padded, dtype=torch.float32, device=bias.device)
         part[:, 0, :units], part[:, 1:, :units] = bias, weight
         parts.append(part.flatten(start_dim=1))
     if not layers or shapes[0] != OBSERVATIONS or layers[-1].bias.shape[1] != ACTIONS:
         ends = f"{shapes[0]} to {layers[-1].bias.shape[1]}" if layers else "none"
         raise ValueError(f"layers must lead from {OBSERVATIONS} observations to {ACTIONS} actions; found {ends}")
     params = torch.cat(parts, dim=1).contiguous()
-    return Policies(params.numpy().reshape(-1), params.shape[1], np.array(shapes, np.int64))
+    flat = params.reshape(-1)
+    return Policies(flat if flat.is_cuda else flat.numpy(), params.shape[1], np.array(shapes, np.int64))
 
 
 @torch.no_grad()
 def live_fused(
-    pairs: Pairs, policies: Policies, seeds: Tensor, steps: int, engine: Engine, threads: int, record: bool
+    pairs: Pairs, policies: Policies, seeds: Tensor, steps: int, engine: Simulator, threads: int, record: bool
 ) -> tuple[Scores, Trajectory | None]:
     """One episode a pair, policy and all in the simulator; see :func:`aiga_walker.lives.live`."""
     _, agent = agents_of(pairs)
@@ -108,43 +134,3 @@ def _trajectory(lives: Lives) -> Trajectory:
         done=torch.from_numpy(over),
         extras={"poses": of(lives.poses).double()},
     )
-
-
-class FastStage:
-    """Walkers of a herd, stepped together; a :class:`aiga_walker.lives.Stage`.
-
-    Args:
-        engine: the simulator.
-        threads: how many work on a step.
-    """
-
-    def __init__(self, engine: Engine, threads: int) -> None:
-        self._engine, self._threads = engine, threads
-        self._herd: Herd | None = None
-
-    def begin(self, terrains: list[Terrain], pushes: list[float]) -> tuple[NDArray[np.float32], dict[int, str]]:
-        """Starts every life."""
-        self._herd = herd = self._engine.herd(len(terrains))
-        herd.begin(np.arange(len(terrains)), terrains, pushes)
-        return herd.seen.copy(), _crowded(herd.ends)
-
-    def step(self, rows: list[int], actions: NDArray[np.float32]) -> Moves:
-        """One step of some rows."""
-        herd = self._herd
-        assert herd is not None
-        herd.step(rows, actions, self._threads)
-        ends = herd.ends[rows]
-        over, finished = ends & senses.OVER != 0, ends & senses.FINISHED != 0
-        return Moves(herd.seen[rows], herd.rewards[rows], over, finished, _crowded(ends))
-
-    def poses(self, rows: list[int]) -> NDArray[np.float64]:
-        """Where the bodies of some rows are."""
-        assert self._herd is not None
-        return self._herd.poses()[rows].astype(np.float64)
-
-    def end(self, rows: list[int]) -> None:
-        """Nothing: arrays stay for the next lives."""
-
-
-def _crowded(ends: NDArray[np.int32]) -> dict[int, str]:
-    return {int(place): CROWDED for place in np.flatnonzero(ends & senses.LOST)}

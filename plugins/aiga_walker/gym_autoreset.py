@@ -13,9 +13,9 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from aiga_walker.gym_courses import Courses, OwnCourses
-from aiga_walker.gym_handing import handing
+from aiga_walker.gym_memory import handing
 from aiga_walker.gym_physics import Physics
-from aiga_walker.gym_walkers import ACTIONS, METADATA, Walkers, action_space, actions_of, checked, observation_space
+from aiga_walker.gym_walkers import ACTIONS, METADATA, Walkers, action_space, checked, observation_space
 
 _MODES: Final = ", ".join(repr(mode.value) for mode in AutoresetMode)
 _SHARED: Final = ("render_mode", "metadata", "spec", "max_episode_steps")  # attributes that are the same for all
@@ -31,7 +31,7 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
         render_mode: ``rgb_array`` or None.
         max_episode_steps: after which an episode is truncated; None for never.
         autoreset_mode: when a finished episode is followed by a new one: in the next step, in the same step, or when asked.
-        device: None for NumPy copies; else where the tensors are, see :func:`aiga_walker.gym_handing.handing`.
+        device: None for NumPy copies; else where the tensors are, see :func:`aiga_walker.gym_memory.handing`.
 
     Raises:
         ValueError: for an argument that is none of these.
@@ -65,9 +65,10 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
         self._walkers = Walkers(num_envs, courses, physics())
         self._rngs: list[np.random.Generator | None] = [None] * num_envs
         self._seeds: list[int] = [-1] * num_envs
-        self._rewards: NDArray[Any] = np.zeros(num_envs, np.float64 if device is None else np.float32)
-        self._terminations, self._truncations = np.zeros(num_envs, np.bool_), np.zeros(num_envs, np.bool_)
-        self._elapsed = np.zeros(num_envs, np.int64)
+        self._memory = memory = self._walkers.memory
+        self._rewards = memory.zeros(num_envs, "float64" if device is None else "float32")
+        self._terminations, self._truncations = memory.zeros(num_envs, "bool"), memory.zeros(num_envs, "bool")
+        self._elapsed = memory.zeros(num_envs, "int64")
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -114,17 +115,19 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
             RuntimeError: where an environment must be reset first.
         """
         self._open()
-        actions, mode = actions_of(actions, (self.num_envs, ACTIONS)), self.autoreset_mode
-        over = self._terminations | self._truncations
+        memory, mode = self._memory, self.autoreset_mode
+        actions = memory.actions(actions, (self.num_envs, ACTIONS))
+        over, void = memory.flags(self._terminations | self._truncations, (actions != actions).any(1))
         if mode is AutoresetMode.SAME_STEP:
-            over[:] = False
+            over = np.zeros_like(over)
         elif mode is AutoresetMode.DISABLED and over.any():
             raise RuntimeError(
                 f"the episodes of environments {np.flatnonzero(over).tolist()} are over: "
                 "reset these, with options['reset_mask'], before the next step"
             )
-        rows = np.flatnonzero(~over)
-        rewards, terminations = self._walkers.step(rows, actions)
+        stepped = np.flatnonzero(~over)
+        rewards, terminations = self._walkers.step(stepped, actions, void)
+        rows = memory.rows(stepped)
         self._elapsed[rows] += 1
         self._rewards[:], self._terminations[:], self._truncations[:] = 0.0, False, False
         self._rewards[rows], self._terminations[rows] = rewards, terminations
@@ -132,10 +135,10 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
             self._truncations[rows] = self._elapsed[rows] >= self.max_episode_steps
         infos: dict[str, Any] = {}
         if mode is AutoresetMode.SAME_STEP:
-            over = self._terminations | self._truncations
-            for row in np.flatnonzero(over).tolist():
-                final = {"final_obs": self._walkers.seen[row].copy(), "final_info": {}}
-                infos = self._add_info(infos, final, row)
+            (over,) = memory.flags(self._terminations | self._truncations)
+            ended = np.flatnonzero(over)
+            for row, seen in zip(ended.tolist(), memory.copied(self._walkers.seen[memory.rows(ended)]), strict=True):
+                infos = self._add_info(infos, {"final_obs": seen, "final_info": {}}, row)
         infos = self._begin(np.flatnonzero(over).tolist(), infos)
         hand = self._hand
         return hand(self._walkers.seen), hand(self._rewards), hand(self._terminations), hand(self._truncations), infos

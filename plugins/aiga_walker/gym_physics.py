@@ -1,8 +1,7 @@
-"""What moves the walkers of a Gymnasium environment: the compiled simulator, or Box2D. Both give the same bits."""
+"""What moves the walkers of a Gymnasium environment: the compiled simulator, on the host or a device, or Box2D."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
@@ -10,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from aiga.machine import cores
+from aiga_walker.gym_memory import DeviceMemory, HostMemory, device_of
 from aiga_walker.terrain import Terrain
 
 if TYPE_CHECKING:
     from aiga_walker.env import Lidar
+    from aiga_walker.gym_memory import Memory
+    from aiga_walker.physics.cuda_engine import CudaEngine
 
 Name = Literal["fast", "box2d"]
 _LIDARS = ("nearest", "first-hit")  # spelt out, so that asking for them imports no Box2D
@@ -27,20 +30,22 @@ class Physics(Protocol):
     """``N`` walkers that are begun and stepped in any groups.
 
     Attributes:
+        memory: where arrays lie: here, or on a device as tensors.
         seen: ``[N, 24]`` float32, the latest observations, always the same array.
     """
 
-    seen: Floats
+    memory: Memory
+    seen: Any
 
     def begin(self, rows: Rows, terrains: Sequence[Terrain], pushes: Sequence[float]) -> None:
         """New episodes in ``rows``, on these courses, with pushes in N."""
         ...
 
-    def step(self, rows: Rows, actions: Floats) -> tuple[Floats, Flags]:
+    def step(self, rows: Rows, actions: Any) -> tuple[Any, Any]:
         """One step of ``rows`` with ``[len(rows), 4]`` actions: their rewards, and which episodes it ended."""
         ...
 
-    def poses(self) -> NDArray[Any]:
+    def poses(self) -> Any:
         """``[N, 5, 3]``: x and y in m and angle in rad of hull, thigh, shank, thigh, shank."""
         ...
 
@@ -49,7 +54,7 @@ class Physics(Protocol):
         ...
 
 
-def physics_of(name: Name, count: int, lidar: Lidar = "nearest", threads: int | None = None) -> Physics:
+def physics_of(name: Name, count: int, lidar: Lidar = "nearest", threads: int | None = None, device: Any = None) -> Physics:
     """``count`` walkers.
 
     Args:
@@ -57,9 +62,11 @@ def physics_of(name: Name, count: int, lidar: Lidar = "nearest", threads: int | 
         count: how many.
         lidar: ``nearest`` hit, or in Box2D ``first-hit``.
         threads: how many work on a step of the compiled simulator; None for as many as this process may use.
+        device: on a CUDA device the compiled simulator steps there, and ``threads`` are not used.
 
     Raises:
-        ValueError: for a name, lidar or number of threads that there is not, or not in this physics.
+        ValueError: for a name, lidar, number of threads or device that there is not, or not in this physics.
+        ModuleNotFoundError: for a CUDA device where numba-cuda is not installed.
     """
     if name not in get_args(Name):
         raise ValueError(f"physics {name!r}: must be one of {', '.join(get_args(Name))}")
@@ -75,12 +82,12 @@ def physics_of(name: Name, count: int, lidar: Lidar = "nearest", threads: int | 
         return _Box2D(count, lidar)
     if lidar != "nearest":
         raise ValueError(f"lidar {lidar!r}: physics 'fast' has only 'nearest'; write physics='box2d' for {lidar!r}")
-    return _Fast(count, threads or _cores())
+    where = None if device is None else device_of(device)
+    if where is not None and where.type == "cuda":
+        from aiga_walker.physics.cuda_engine import cuda_engine
 
-
-def _cores() -> int:
-    # macOS and Windows do not say which cores a process may use.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return Device(cuda_engine(where), count)
+    return _Fast(count, threads or cores())
 
 
 class _Fast:
@@ -92,7 +99,8 @@ class _Fast:
 
         compile_aloud(lambda line: print(line, file=sys.stderr))
         self._herd, self._threads = engine().herd(count), threads
-        self.seen: Floats = self._herd.seen
+        self.memory: Memory = HostMemory()
+        self.seen = self._herd.seen
 
     def begin(self, rows: Rows, terrains: Sequence[Terrain], pushes: Sequence[float]) -> None:
         self._herd.begin(rows, terrains, pushes)
@@ -114,11 +122,50 @@ class _Fast:
     def _check(self, rows: Rows) -> None:
         from aiga_walker.physics.senses import LOST
 
-        lost = self._herd.ends[rows] & LOST != 0
-        if lost.any():
-            from aiga_walker.fast import CROWDED
+        _refuse(np.asarray(rows)[self._herd.ends[rows] & LOST != 0])
 
-            raise RuntimeError(f"environments {np.asarray(rows)[lost].tolist()}: {CROWDED}; reset them, or use physics='box2d'")
+
+class Device:
+    """Walkers of the compiled simulator on a device, where all arrays stay.
+
+    That a walker is lost is told at the next step: the host would have to wait for the device otherwise.
+
+    Args:
+        engine: of that device.
+        count: how many walkers.
+    """
+
+    def __init__(self, engine: CudaEngine, count: int) -> None:
+        self._herd = engine.herd(count)
+        self.memory: Memory = DeviceMemory(engine.device)
+        self.seen = self._herd.seen
+
+    def begin(self, rows: Rows, terrains: Sequence[Terrain], pushes: Sequence[float]) -> None:
+        self._herd.begin(rows, terrains, pushes)
+
+    def step(self, rows: Rows, actions: Any) -> tuple[Any, Any]:
+        from aiga_walker.physics.senses import LOST, OVER
+
+        herd, mine = self._herd, self.memory.rows(rows)
+        (lost,) = self.memory.flags(herd.ends & LOST != 0)
+        _refuse(np.asarray(rows)[lost[rows]])
+        herd.step(mine, actions)
+        ends = herd.ends[mine]
+        # Who is lost must not be begun anew before anybody knows.
+        return herd.rewards[mine], (ends & OVER != 0) & (ends & LOST == 0)
+
+    def poses(self) -> Any:
+        return self._herd.poses()
+
+    def close(self) -> None:
+        """Nothing: tensors go with the object."""
+
+
+def _refuse(lost: NDArray[np.int64]) -> None:
+    if len(lost):
+        from aiga_walker.stepped import CROWDED
+
+        raise RuntimeError(f"environments {lost.tolist()}: {CROWDED}; reset them, or use physics='box2d'")
 
 
 class _Box2D:
@@ -128,6 +175,7 @@ class _Box2D:
         from aiga_walker.env import CourseWalker
 
         self._walkers = [CourseWalker(lidar) for _ in range(count)]
+        self.memory: Memory = HostMemory()
         self.seen: Floats = np.zeros((count, 24), np.float32)
 
     def begin(self, rows: Rows, terrains: Sequence[Terrain], pushes: Sequence[float]) -> None:

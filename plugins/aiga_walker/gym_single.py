@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aiga_walker.gym_courses import Courses, GymnasiumCourses, OwnCourses
 from aiga_walker.gym_physics import Name, Physics, physics_of
-from aiga_walker.gym_walkers import ACTIONS, METADATA, Walkers, action_space, actions_of, checked, observation_space
+from aiga_walker.gym_walkers import ACTIONS, METADATA, Walkers, action_space, checked, observation_space
 
 if TYPE_CHECKING:
     from aiga_walker.env import Lidar
@@ -52,7 +52,8 @@ class _SingleEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
             ValueError: if the action is not four numbers.
             gymnasium.error.ResetNeeded: before the first reset.
         """
-        rewards, over = self._walkers.step([0], actions_of(action, (ACTIONS,))[None])
+        actions = self._walkers.memory.actions(action, (ACTIONS,))[None]
+        rewards, over = self._walkers.step([0], actions, np.isnan(actions).any(1))
         return self._walkers.seen[0].copy(), float(rewards[0]), bool(over[0]), False, {}
 
     def render(self) -> NDArray[np.uint8] | None:

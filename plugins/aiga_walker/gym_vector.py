@@ -28,9 +28,9 @@ class WalkerVectorEnv(AutoresetEnv):
         autoreset_mode: when a finished episode is followed by a new one: in the next step, in the same step, or when asked.
         threads: how many work on a step of the compiled simulator, without changing a bit; None for as many as there are cores.
         device: None for NumPy arrays. Else observations, rewards (float32), terminations and truncations are torch tensors, and
-            actions may be. Of ``"cpu"`` they share the simulator's own memory: the next step or reset overwrites them, so clone
-            what is kept, as with ``copy=False`` of Gymnasium's. The simulator runs on the processor whatever the device: with
-            ``"cuda"`` every step copies actions and results between the two, a convenience and no gain in speed.
+            actions may be. They share the simulator's own memory: the next step or reset overwrites them, so clone what is
+            kept, as with ``copy=False`` of Gymnasium's. On ``"cuda"`` the compiled simulator runs there and nothing but which
+            episodes are over is read back; Box2D runs on the host, and its tensors are copied there.
 
     Raises:
         ValueError: for an argument that is none of these, or courses that are not ``num_envs``.
@@ -56,7 +56,7 @@ class WalkerVectorEnv(AutoresetEnv):
         own = OwnCourses(courses)
 
         def moved() -> Physics:
-            return physics_of(physics, num_envs, lidar, threads)
+            return physics_of(physics, num_envs, lidar, threads, device)
 
         super().__init__(num_envs, own, moved, render_mode, max_episode_steps, autoreset_mode, device)
 
@@ -87,7 +87,7 @@ class BipedalVectorEnv(AutoresetEnv):
         _check_count(num_envs)
 
         def moved() -> Physics:
-            return physics_of("fast", num_envs, threads=threads)
+            return physics_of("fast", num_envs, threads=threads, device=device)
 
         super().__init__(num_envs, GymnasiumCourses(hardcore), moved, render_mode, max_episode_steps, autoreset_mode, device)
 

@@ -46,27 +46,6 @@ def checked(render_mode: str | None) -> str | None:
     return render_mode
 
 
-def actions_of(actions: Any, shape: tuple[int, ...]) -> Floats:
-    """Actions as a float32 array.
-
-    Args:
-        actions: an array, a tensor on any device, or nested sequences.
-        shape: that they must have.
-
-    Raises:
-        ValueError: if they are not numbers of that shape.
-    """
-    if hasattr(actions, "detach"):
-        actions = actions.detach().cpu()
-    try:
-        array = np.asarray(actions, np.float32)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"actions of type {type(actions).__name__}: must be numbers of shape {shape}; {error}") from error
-    if array.shape != shape:
-        raise ValueError(f"actions of shape {array.shape}: must have shape {shape}, {ACTIONS} numbers an environment")
-    return array
-
-
 class Walkers:
     """``N`` walkers, begun and stepped in any groups.
 
@@ -76,13 +55,14 @@ class Walkers:
         physics: what moves them.
 
     Attributes:
-        seen: ``[N, 24]`` float32, the latest observations, always the same array.
+        seen: ``[N, 24]`` float32, the latest observations, always the same array, or tensor on the physics' device.
+        memory: where the physics' arrays lie.
         terrains: of each walker, None before its first episode.
     """
 
     def __init__(self, count: int, courses: Courses, physics: Physics) -> None:
         self.courses, self._physics = courses, physics
-        self.seen = physics.seen
+        self.seen, self.memory = physics.seen, physics.memory
         self.terrains: list[Terrain | None] = [None] * count
         self._begun = np.zeros(count, np.bool_)
         self._scenes: dict[int, Scene] = {}
@@ -97,22 +77,26 @@ class Walkers:
         self._begun[rows] = True
         return [start.info for start in starts]
 
-    def step(self, rows: Rows, actions: Floats) -> tuple[Floats, Flags]:
+    def step(self, rows: Rows, actions: Any, void: Flags) -> tuple[Any, Any]:
         """One step, of 1/50 s, of ``rows`` with ``[N, 4]`` actions: their rewards, and which episodes it ended.
+
+        Args:
+            rows: which.
+            actions: of all, in ``memory``.
+            void: ``[N]`` which of all actions are not numbers.
 
         Raises:
             ResetNeeded: if an episode was never begun.
             ValueError: if an action of ``rows`` is not a number; then none is stepped.
         """
         self.ready()
-        actions = actions[rows]
-        void = np.isnan(actions).any(axis=1)
-        if void.any():
+        wrong = np.asarray(rows)[void[rows]]
+        if len(wrong):
             raise ValueError(
-                f"actions of environments {np.asarray(rows)[void].tolist()} are not numbers (NaN): "
+                f"actions of environments {wrong.tolist()} are not numbers (NaN): "
                 "none was stepped; give numbers, which are clipped to [-1, 1]"
             )
-        return self._physics.step(rows, actions)
+        return self._physics.step(rows, actions[self.memory.rows(rows)])
 
     def ready(self) -> None:
         """Raises ``ResetNeeded`` where an episode was never begun."""

@@ -1,9 +1,9 @@
-"""Lives of walkers in lockstep: one batched forward pass a step for all rows, on a stage of whatever physics."""
+"""What lives of walkers have in common whatever the physics; and lives in Box2D, one forward pass a step for all rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from aiga import Batch, Network, Pairs, Percept, Population, Scores, Status, Str
 from aiga.data import Leaves
 from aiga.streams import derive
 from aiga_walker.terrain import PUSH, Terrain, terrains
+
+if TYPE_CHECKING:
+    from aiga_walker.env import Box2DStage
 
 OBSERVATIONS: Final = 24
 ACTIONS: Final = 4
@@ -115,26 +118,6 @@ def agents_of(pairs: Pairs) -> tuple[Batch, Tensor]:
     return population.batches[0].explicit(), where[pairs.agent]
 
 
-class Stage(Protocol):
-    """Where ``P`` walkers live side by side, each on its own course."""
-
-    def begin(self, terrains: list[Terrain], pushes: list[float]) -> tuple[NDArray[np.float32], dict[int, str]]:
-        """Starts every life: ``[P, 24]`` first observations, and for rows that failed why."""
-        ...
-
-    def step(self, rows: list[int], actions: NDArray[np.float32]) -> Moves:
-        """One step of some rows with ``[len(rows), 4]`` actions."""
-        ...
-
-    def poses(self, rows: list[int]) -> NDArray[np.float64]:
-        """``[len(rows), 5, 3]``: x, y and angle of every body."""
-        ...
-
-    def end(self, rows: list[int]) -> None:
-        """These lives are over."""
-        ...
-
-
 class Moves(NamedTuple):
     """What a step of ``R`` rows came to: ``[R, 24]`` observations, ``[R]`` rewards, ends and finishes; failures by place."""
 
@@ -147,7 +130,7 @@ class Moves(NamedTuple):
 
 @torch.no_grad()
 def live(
-    pairs: Pairs, network: Network, seeds: Tensor, steps: int, stage: Stage, record: bool = False
+    pairs: Pairs, network: Network, seeds: Tensor, steps: int, stage: Box2DStage, record: bool = False
 ) -> tuple[Scores, Trajectory]:
     """One episode a pair.
 
@@ -202,7 +185,7 @@ def courses_of(pairs: Pairs) -> tuple[list[Terrain], Tensor]:
     return grounds(envs), where[env]
 
 
-def _step(rows: _Rows, stage: Stage, alive: list[int], actions: NDArray[np.float32]) -> None:
+def _step(rows: _Rows, stage: Box2DStage, alive: list[int], actions: NDArray[np.float32]) -> None:
     wrong = np.logical_or.reduce(np.isnan(actions), axis=1)
     rows.reward[:] = 0.0
     for row in alive:

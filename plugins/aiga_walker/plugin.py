@@ -20,14 +20,14 @@ class WalkerOptions(aiga.Options):
     """Options of the walker.
 
     Attributes:
-        physics: ``fast``, the compiled simulator, or ``box2d``, Gymnasium's own, whose bits it has.
+        physics: ``fast``, the compiled simulator; ``cuda``, the same on a GPU; or ``box2d``, Gymnasium's, whose bits it has.
         categories: what mutation may change: ``roughness``, ``pit``, ``stump``, ``stair``.
         steps: the longest life, in steps of 1/50 s.
         max_gap: greatest width of a pit, in cells of 14/30 m: 10 in the paper, 8 in the original code.
         lidar: ``nearest`` hit, or ``first-hit`` as in the original POET, which needs ``box2d``.
     """
 
-    physics: Literal["fast", "box2d"] = "fast"
+    physics: Literal["fast", "cuda", "box2d"] = "fast"
     categories: Annotated[list[Category], Field(min_length=1), AfterValidator(_distinct)] = Field(
         default=["roughness", "pit", "stump", "stair"]
     )
@@ -37,7 +37,7 @@ class WalkerOptions(aiga.Options):
 
     @model_validator(mode="after")
     def _tree(self) -> WalkerOptions:
-        if self.lidar == "first-hit" and self.physics == "fast":
+        if self.lidar == "first-hit" and self.physics != "box2d":
             raise ValueError(
                 'lidar "first-hit" follows the order of Box2D\'s own tree. Add physics = "box2d", or write "nearest".'
             )
@@ -74,7 +74,7 @@ class Walker(aiga.Plugin):
         return [checkup()]
 
     def aiga_render(self, lab: aiga.Lab, subject: aiga.Subject) -> Any:
-        """Courses as strips, a life as a strip or an animation; see :func:`aiga_walker.render.render`."""
+        """Courses as strips; a life as a strip, an animation or an episode file; see :func:`aiga_walker.render.render`."""
         from aiga_walker.render import render
 
         return render(subject)

@@ -1,4 +1,4 @@
-"""What the walker's plugin draws: courses as strips, a life as a strip, a life as an animation."""
+"""What the walker's plugin draws: courses as strips, a life as a strip, as an animation, or as a file to draw it from."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from aiga import Population, Subject, Trajectory
+from aiga import Population, Subject
 from aiga_walker.draw import Pose, Scene, strip
+from aiga_walker.episode_file import dumps, episode_of, poses_of
 from aiga_walker.terrain import Terrain, terrains
 
 STRIDE: Final = 3  # steps a frame: 17 frames a second
@@ -24,6 +25,9 @@ def render(subject: Subject) -> Any:
         return [strip(terrain, caption=subject.caption) for terrain in _grounds(subject.envs)]
     if subject.trajectory is None or "poses" not in subject.trajectory.extras:
         return None
+    if subject.what == "episode":
+        about = {**subject.about, "caption": subject.caption}
+        return dumps(episode_of(subject.envs, subject.trajectory, score=subject.fitness, about=about))
     terrain = _grounds(subject.envs)[0]
     poses = poses_of(subject.trajectory)
     if subject.what == "lifetime":
@@ -31,14 +35,6 @@ def render(subject: Subject) -> Any:
     if subject.what == "animation":
         return animation(Scene(terrain), poses, subject.caption)
     return None
-
-
-def poses_of(trajectory: Trajectory, row: int = 0) -> list[Pose]:
-    """The poses of one row, up to the end of its life."""
-    done = trajectory.done[:, row]
-    length = int(done.to(int).argmax()) + 1 if done.any() else len(done)  # type: ignore[call-overload]
-    poses: list[Pose] = trajectory.extras["poses"][:length, row].tolist()
-    return poses
 
 
 def animation(scene: Scene, poses: list[Pose], caption: str = "") -> NDArray[np.uint8]:

@@ -267,7 +267,10 @@ def test_watching_needs_a_terminal(finished: Path) -> None:
 
 def test_a_picture_of_another_format_is_refused_before_anything_is_lived(finished: Path, tmp_path: Path) -> None:
     for out, why in (
-        (tmp_path / "a.jpg", 'found ".jpg". Write a file that ends in .png for a picture, or in .gif for an animation'),
+        (
+            tmp_path / "a.jpg",
+            'found ".jpg". Write a file that ends in .png for a picture, .gif for an animation or .json for the episode',
+        ),
         (tmp_path / "a", "found no suffix"),
         (tmp_path / "missing" / "a.png", "there is no folder"),
     ):

@@ -181,6 +181,63 @@ def test_a_lifetime_becomes_a_picture_and_an_animation(run: aiga.Run, tmp_path: 
         assert animation.n_frames == 4  # type: ignore[attr-defined]
 
 
+def test_a_lifetime_is_kept_as_its_plugins_own_file_with_what_it_is_and_where_it_comes_from(
+    run: aiga.Run, tmp_path: Path
+) -> None:
+    id = scored(run, "transfer")
+    made = replay(run, id, record=True)
+    assert made.lifetime is not None
+    out = tmp_path / "life.JSON"
+    assert shown(run, str(id), "--out", str(out))[0] == 0
+    kept = json.loads(out.read_bytes())
+    assert kept["actions"] == made.lifetime.trajectory.actions[:, 0].tolist()
+    assert kept["fitness"] == made.lifetime.fitness != made.score
+    stone = made.stone
+    assert kept["about"] == {
+        **{"run": "toy", "env": stone.env, "agent": stone.agent, "score": stone.score},
+        **{"iteration": stone.iteration, "purpose": "transfer", "episode": 1, "episodes": stone.episodes},
+    }
+    assert stone.episodes == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        ("None", 2, 'no plugin of this run keeps an episode of the domain "line"'),
+        (
+            "subject.trajectory.rewards.numpy()",
+            1,
+            "for an episode the plugin answered ndarray; bytes or str of a file is needed",
+        ),
+    ],
+)
+def test_an_episode_that_no_plugin_keeps_is_told(tmp_path: Path, answer: str, code: int, said: str) -> None:
+    toy = tmp_path / "toy.py"
+    toy.write_text(FILE.with_name("toy.py").read_text() + f"\nToy.aiga_render = lambda self, lab, subject: {answer}\n")
+    config = tomllib.loads(FILE.read_text())
+    config["plugins"]["toy"]["path"] = str(toy)
+    run = aiga.run(support.merge(config, {"run": {"stop": {"iterations": 1}}}), name="young", runs=tmp_path)
+    out = tmp_path / "life.json"
+    found, _, error = shown(run, str(scored(run, "score")), "--out", str(out))
+    assert found == code
+    assert said in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_an_answer_that_is_no_picture_is_told_and_not_written(
+    run: aiga.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aiga.cli import replaying
+
+    for answer in (np.zeros((2, 3, 3)), np.zeros((0, 4, 4, 3), np.uint8)):
+        monkeypatch.setattr(replaying, "draw", lambda run, subject, answer=answer: answer)
+        code, _, error = shown(run, str(scored(run, "score")), "--out", str(tmp_path / "life.gif"))
+        assert code == 1
+        assert "what the plugin drew is no picture: uint8 of [H, W, 3] or [N, H, W, 3] is needed" in error
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_environment_that_was_never_scored_still_has_a_picture(tmp_path: Path) -> None:
     young = with_plugin(tmp_path, FAILING)
     env = str(unscored(young, "environment"))
@@ -190,9 +247,11 @@ def test_an_environment_that_was_never_scored_still_has_a_picture(tmp_path: Path
     assert said.splitlines()[-1] == f"written: {out}"
     with Image.open(out) as picture:
         assert (np.asarray(picture)[:, :1, 0] == 255).all()
-    code, said, error = shown(young, env, "--out", str(tmp_path / "env.gif"))
-    assert (code, said) == (2, "")
-    assert f"Draw {tmp_path / 'env.png'} instead" in error
+    for lived in ("env.gif", "env.json"):
+        code, said, error = shown(young, env, "--out", str(tmp_path / lived))
+        assert (code, said) == (2, "")
+        assert f"Draw {tmp_path / 'env.png'} instead" in error
+        assert not (tmp_path / lived).exists()
     code, said, error = shown(young, str(unscored(young, "agent")), "--out", str(tmp_path / "agent.png"))
     assert (code, said) == (2, "")
     assert "Choose an environment" in error

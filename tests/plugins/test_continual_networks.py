@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -39,8 +39,8 @@ def stream(count: int = 3, length: int = 9, dtype: torch.dtype = torch.float32) 
 class _Suite(NetworkSuite):
     inputs = PICTURES
     outputs = NAMES
-    plugin: type[Plugin] = Oml
-    options: dict[str, Any] = {}
+    plugin: ClassVar[type[Plugin]] = Oml
+    options: ClassVar[dict[str, Any]] = {}
 
     @pytest.fixture
     def network(self) -> Network:
@@ -63,7 +63,7 @@ class TestOml(_Suite): ...
 
 
 class TestDeepOml(_Suite):
-    options = {"hidden": [7]}
+    options: ClassVar[dict[str, Any]] = {"hidden": [7]}
 
 
 class TestAnml(_Suite):
@@ -72,12 +72,12 @@ class TestAnml(_Suite):
 
 class TestAnmlThatAdaptsItsPredictions(_Suite):
     plugin = Anml
-    options = {"adapts": "prediction"}
+    options: ClassVar[dict[str, Any]] = {"adapts": "prediction"}
 
 
 class TestRandomGate(_Suite):
     plugin = Anml
-    options = {"gate": "random"}
+    options: ClassVar[dict[str, Any]] = {"gate": "random"}
 
 
 class TestMaml(_Suite):
@@ -211,7 +211,9 @@ def test_leaves_are_drawn_from_their_row_key_alone() -> None:
     layout = net.build(net.structure, PICTURES, NAMES)
     with pytest.raises(ValueError, match="2 agents asked for with 1 row keys"):
         net.init(Stream(1).rows(torch.arange(1)), layout, 2)
-    spread = [float(leaf.std()) for name, leaf in net.init(Stream(1), layout, 50).items() if name.endswith((".kernel", ".weight"))]
+    spread = [
+        float(leaf.std()) for name, leaf in net.init(Stream(1), layout, 50).items() if name.endswith((".kernel", ".weight"))
+    ]
     assert all(0.1 < each < 1.0 for each in spread)
 
 

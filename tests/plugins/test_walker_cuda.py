@@ -11,17 +11,37 @@ import numpy as np
 import pytest
 import torch
 
+from aiga import Batch, InputError, Kind, Output, Pairs, Percept, Population, Stream
+from aiga.experiment import run
+from aiga_networks.mlp import Mlp, MlpNetwork
 from aiga_walker import courses
+from aiga_walker.domain import WalkerDomain
+from aiga_walker.gym_autoreset import AutoresetEnv
+from aiga_walker.gym_courses import GymnasiumCourses
+from aiga_walker.gym_physics import Device as OnDevice
+from aiga_walker.gym_vector import BipedalVectorEnv
 from aiga_walker.physics import cuda_compiler, cuda_engine, manifolds, policy, trig
 from aiga_walker.physics.cuda_device import Argument, Device, packed
 from aiga_walker.physics.engine import Lives, Policies, engine
 from aiga_walker.terrain import terrains
 
 HOPPER = (9, 0)
+MLP = MlpNetwork(Mlp.Options(hidden=(9,), init_scale=0.7))
+SPACES = (WalkerDomain.inputs, WalkerDomain.outputs)
 HAS_NUMBA_CUDA = importlib.util.find_spec("numba_cuda") is not None
 needs_numba_cuda = pytest.mark.skipif(not HAS_NUMBA_CUDA, reason="numba-cuda is not installed")
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="PTX is run as C")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+
+
+class Unsaid:
+    """A network that does not say itself as layers."""
+
+    def newborn(self, leaves: Any) -> Any:
+        return {}
+
+    def step(self, leaves: Any, life: Any, percept: Percept) -> tuple[Output, Any]:
+        return MLP.step(leaves, life, percept)
 
 
 def ptx_as_c() -> Any:
@@ -117,6 +137,49 @@ def test_the_kernels_ptx_computes_the_cpus_bits() -> None:
     simulator = cuda_engine.CudaEngine("cpu", launcher=Emulated())
     assert_same_bits(lived(simulator), lived(engine()))
     assert stepped(simulator.herd(4)) == stepped(engine().herd(4))
+
+
+@needs_numba_cuda
+@needs_gcc
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("network", [MLP, Unsaid()])
+def test_the_domain_lives_in_them_as_on_the_processor(network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator = cuda_engine.CudaEngine("cpu", launcher=Emulated())
+    monkeypatch.setattr(cuda_engine, "cuda_engine", lambda device: simulator)
+    count = 5
+    agents = Batch.of(Kind("mlp", MLP.structure), MLP.init(Stream(3), MLP.build(MLP.structure, *SPACES), count))
+    rows = torch.arange(count)
+    pairs = Pairs.of(Population((courses.named("Hardcore", count),)), Population((agents,)), rows, rows)
+    for record in (False, True):
+        made = [WalkerDomain(steps=40, physics=name).live(pairs, network, rows, record=record) for name in ("cuda", "fast")]
+        scores = [each[0] if isinstance(each, tuple) else each for each in made]
+        assert scores[0].fitness.tolist() == scores[1].fitness.tolist()
+        assert scores[0].columns["length"].tolist() == scores[1].columns["length"].tolist()
+        if isinstance(made[0], tuple) and isinstance(made[1], tuple):
+            assert torch.equal(made[0][1].observations, made[1][1].observations)
+            assert torch.equal(made[0][1].extras["poses"], made[1][1].extras["poses"])
+
+
+@needs_numba_cuda
+@needs_gcc
+@pytest.mark.timeout(600)
+def test_a_vector_environment_steps_them_as_on_the_processor() -> None:
+    simulator = cuda_engine.CudaEngine("cpu", launcher=Emulated())
+    made = lambda: OnDevice(simulator, 3)  # noqa: E731
+    env = AutoresetEnv(3, GymnasiumCourses(True), made, None, 12, "SameStep", "cpu")
+    other = BipedalVectorEnv(3, hardcore=True, max_episode_steps=12, autoreset_mode="SameStep")
+    assert np.array_equal(env.reset(seed=2)[0].numpy(), other.reset(seed=2)[0])
+    for action in np.random.default_rng(0).uniform(-1, 1, (30, 3, 4)).astype(np.float32):
+        for mine, theirs in zip(env.step(torch.from_numpy(action))[:4], other.step(action)[:4], strict=True):
+            assert np.array_equal(mine.numpy(), theirs.astype(mine.numpy().dtype))
+
+
+@pytest.mark.skipif(HAS_NUMBA_CUDA and torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_run_on_a_gpu_that_is_not_there_is_refused_before_it_begins(tmp_path: Path) -> None:
+    config = {"population": {"domain": "walker", "networks": ["mlp"]}, "plugins": {"walker": {"options": {"physics": "cuda"}}}}
+    with pytest.raises(InputError, match=r'physics "cuda".*pip install .*physics = "fast"'):
+        run(config, name="none", runs=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @needs_numba_cuda

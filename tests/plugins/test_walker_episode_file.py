@@ -19,14 +19,15 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from aiga import Batch, InputError, Kind, Pairs, Population, StorageError, Trajectory
+from aiga import Batch, InputError, Kind, Pairs, Population, Trajectory
+from aiga.images import save_image
 from aiga_networks import Mlp
 from aiga_networks.mlp import MlpNetwork
 from aiga_walker import episode_file
 from aiga_walker.courses import course_of
 from aiga_walker.domain import WalkerDomain
 from aiga_walker.draw import strip
-from aiga_walker.episode_art import frames_of, save_gif, save_png, strip_of
+from aiga_walker.episode_art import frames_of, strip_of
 from aiga_walker.episode_file import Episode, dumps, episode_of, loads, read, write
 from aiga_walker.terrain import terrains
 
@@ -277,7 +278,7 @@ def test_an_animation_of_the_file_opens_with_its_frames_and_goes_somewhere(lives
     life = loads(dumps(short(lives["Stump"], 100)))
     frames = frames_of(life, caption="a walker")
     assert (frames.shape, frames.dtype) == ((34, 240, 400, 3), np.uint8)
-    with Image.open(save_gif(tmp_path / "life.gif", frames)) as animation:
+    with Image.open(save_image(tmp_path / "life.gif", frames)) as animation:
         assert animation.format == "GIF"
         assert animation.n_frames == 34  # type: ignore[attr-defined]
         assert animation.info["duration"] == 60
@@ -297,30 +298,18 @@ def test_a_strip_from_the_file_is_that_of_the_life_itself(lives: dict[str, Episo
     itself = strip(life.terrain, life.pose_list(), width=1600, height=240)
     # Half a millimetre moves no outline by a pixel of 58 mm; it shades some of their edges.
     assert np.abs(picture.astype(int) - itself.astype(int)).mean() < 0.5
-    with Image.open(save_png(tmp_path / "life.png", picture)) as image:
+    with Image.open(save_image(tmp_path / "life.png", picture)) as image:
         assert np.array_equal(np.asarray(image), picture)
-
-
-def test_what_is_no_picture_is_not_saved(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"\[N, H, W, 3\] is needed; found uint8 of \[0, 4, 4, 3\]"):
-        save_gif(tmp_path / "a.gif", np.zeros((0, 4, 4, 3), np.uint8))
-    with pytest.raises(ValueError, match=r"\[H, W, 3\] is needed; found float64"):
-        save_png(tmp_path / "a.png", np.zeros((4, 4, 3)))  # type: ignore[arg-type]
-    with pytest.raises(StorageError, match="writing the picture failed"):
-        save_png(tmp_path / "nowhere" / "a.png", np.zeros((4, 4, 3), np.uint8))
 
 
 def test_neither_pygame_nor_a_simulator_is_needed_to_draw(lives: dict[str, Episode], tmp_path: Path) -> None:
     path = write(tmp_path / "life.json", short(lives["Stump"]))
-    code = f"""
+    code = """
 import sys
 sys.modules.update(dict.fromkeys(("pygame", "Box2D"), None))
-from pathlib import Path
-from aiga_walker import episode_art, episode_file
-life = episode_file.read(Path({str(path)!r}))
-episode_art.save_gif(Path({str(tmp_path / "a.gif")!r}), episode_art.frames_of(life))
-episode_art.save_png(Path({str(tmp_path / "a.png")!r}), episode_art.strip_of(life))
+from aiga_walker.__main__ import app
+app()
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert (tmp_path / "a.gif").exists()
-    assert (tmp_path / "a.png").exists()
+    for out in (tmp_path / "a.gif", tmp_path / "a.png"):
+        subprocess.run([sys.executable, "-c", code, "draw", path, "--out", out], check=True)
+        assert out.exists()

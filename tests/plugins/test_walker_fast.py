@@ -16,11 +16,12 @@ from aiga_walker import courses
 from aiga_walker.compiling import compile_aloud
 from aiga_walker.domain import WalkerDomain
 from aiga_walker.env import CourseWalker
-from aiga_walker.fast import CROWDED, FastStage, path_of, policies_of
+from aiga_walker.fast import path_of, policies_of
 from aiga_walker.lives import grounds, pushes
 from aiga_walker.physics import layout as at
 from aiga_walker.physics import store
 from aiga_walker.physics.engine import engine
+from aiga_walker.stepped import CROWDED, HostHerd, live_stepped
 
 MLP = MlpNetwork(Mlp.Options(hidden=(9,), init_scale=0.7))
 MIXED = courses.course_of({"roughness": 1.0, "gap": (0.2, 1.3), "stump": (0.2, 0.7), "stair": (0.1, 0.4), "stair_steps": 3})
@@ -150,20 +151,35 @@ def test_an_action_that_is_not_a_number_fails_its_row_alone_on_both_paths() -> N
     assert scores.fitness[[0, 2]].tolist() == expected[[0, 2]].tolist()
 
 
-def test_a_walker_among_more_ground_than_there_is_room_for_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = FastStage(engine(), 1)
-    terrain = grounds(some_pairs(1).envs)
-    stage.begin(terrain, [0.0])
-    assert stage._herd is not None
-    stage._herd._g[at.FLAGS] |= at.CROWDED
-    moves = stage.step([0], np.zeros((1, 4), np.float32))
-    assert moves.failures == {0: CROWDED}
+class Crowding(HostHerd):
+    """A herd whose second walker comes among too much ground after four steps."""
+
+    def step(self, rows: torch.Tensor, actions: torch.Tensor) -> None:
+        self.calls = getattr(self, "calls", 0) + 1
+        if self.calls == 5:
+            self.herd._g.reshape(3, -1)[1] |= at.CROWDED * (np.arange(at.INTS) == at.FLAGS)
+        super().step(rows, actions)
+
+
+def test_a_walker_among_more_ground_than_there_is_room_for_fails_its_row_alone() -> None:
+    pairs, network = some_pairs(3), Unsaid()
+    expected, whole = live_stepped(pairs, network, torch.arange(3), 20, HostHerd(engine(), 3, 1), record=True)  # type: ignore[arg-type]
+    scores, lives = live_stepped(pairs, network, torch.arange(3), 20, Crowding(engine(), 3, 1), record=True)  # type: ignore[arg-type]
+    assert scores.status.tolist() == [int(Status.OK), int(Status.ERROR), int(Status.OK)]
+    assert scores.reasons == {1: CROWDED}
+    assert scores.columns["length"].tolist() == [20.0, 4.0, 20.0]
+    assert scores.fitness[[0, 2]].tolist() == expected.fitness[[0, 2]].tolist()
+    assert lives is not None
+    assert whole is not None
+    assert lives.done[:, 1].tolist() == [False] * 4 + [True] * 16
+    assert torch.equal(lives.observations[:5, 1], whole.observations[:5, 1])
 
 
 def test_the_path_follows_from_what_the_network_offers() -> None:
     domain = WalkerDomain()
     assert (domain.path(MLP), domain.path(Unsaid())) == ("fused", "stepped")  # type: ignore[arg-type]
     assert WalkerDomain(physics="box2d").path(MLP) == "box2d"
+    assert WalkerDomain(physics="cuda").path(MLP) == "cuda-fused"
     assert path_of(MLP) == "fused"
 
 

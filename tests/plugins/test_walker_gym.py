@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import gymnasium
@@ -133,3 +134,23 @@ def test_frames_are_drawn_on_request_alone() -> None:
     vec.reset(seed=0)
     assert len(vec.render()) == 2
     assert make_vec(2).render() is None
+
+
+@pytest.mark.parametrize(
+    ("course", "message"),
+    [
+        (
+            {"stair": [1.0, 1.0]},
+            "stair_steps: a course with stairs needs steps in them; write stair_steps of 1 or more; found 0",
+        ),
+        ({"stump": 0.4}, "stump: write the least and the greatest, as in [0.4, 0.8]; found 0.4"),
+        ({"gap": [0.4]}, "gap: write the least and the greatest, as in [0.4, 0.8]; found [0.4]"),
+        ({"gap": [3, 1]}, "gap: the lower end 3.0 is above the upper end 1.0"),
+        ({"stair_height": 1}, "Did you mean 'stair'?"),
+        ({3: 1}, "walker course: 3:"),
+        (3, "found 3; write a name, or a dict of any of roughness, gap,"),
+    ],
+)
+def test_a_course_that_is_none_is_refused_with_what_to_write(course: Any, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        WalkerEnv(course)

@@ -86,7 +86,7 @@ def test_a_cuda_device_that_is_not_there_is_said_to_be_missing() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is there")
-def test_a_cuda_device_holds_copies_of_the_same_numbers() -> None:
+def test_a_cuda_device_steps_to_the_same_numbers() -> None:
     arrays, tensors = make(BIPEDAL, 3), make(BIPEDAL, 3, device="cuda")
     assert np.array_equal(tensors.reset(seed=0)[0].cpu().numpy(), arrays.reset(seed=0)[0])
     for action in actions(20, 3):

@@ -125,11 +125,12 @@ def replay(
     name: Name,
     stone: Annotated[int, typer.Argument(metavar="ID", help="Of an environment or an agent, as the journal has it.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Draw it: a picture (.png) or an animation (.gif).")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="A picture (.png), an animation (.gif) or the episode itself (.json)."),
     ] = None,
     runs: Runs = RUNS,
 ) -> None:
-    """Live a stepping stone's scored lifetime again: the same score, and a picture or an animation of it."""
+    """Live a stepping stone's scored lifetime again: the same score, and a picture, an animation or a file of it."""
     from aiga.cli import replaying
 
     replaying.show(find(name, runs), stone, out)

@@ -1,4 +1,4 @@
-"""``aiga replay``: the score of a stepping stone once more, and its lifetime as a picture or an animation."""
+"""``aiga replay``: the score of a stepping stone once more, and its lifetime as a picture, an animation or an episode file."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from typing import Any
 import numpy as np
 import typer
 
+from aiga.cli.outputs import check_out
 from aiga.data import Population
 from aiga.durable import storage, write_atomic
 from aiga.errors import AigaError, InputError
 from aiga.hooks import Subject
-from aiga.replay import Replayed, draw, replay
+from aiga.images import ANIMATION, PICTURE, save_image
+from aiga.replay import Lifetime, Replayed, draw, replay
 from aiga.rundir import RunDirectory
 from aiga.runs import Run
 
-PICTURE, ANIMATION = ".png", ".gif"
-FRAME = 60  # milliseconds a frame is shown
+EPISODE = ".json"
+KINDS = {PICTURE: "a picture", ANIMATION: "an animation", EPISODE: "the episode itself"}
+WHAT = {PICTURE: "lifetime", ANIMATION: "animation", EPISODE: "episode"}
 
 
 def show(path: Path, id: int, out: Path | None) -> None:
-    """Replays a stepping stone, says whether the score is the same, and draws it where ``out`` is given.
+    """Replays a stepping stone, says whether the score is the same, and draws or keeps it where ``out`` is given.
 
     Raises:
-        InputError: for a suffix that is neither .png nor .gif, a stone that is not there, or nothing to draw.
+        InputError: for a suffix that is not one of ``KINDS``, a stone that is not there, or nothing to draw.
         AigaError: if the score differs.
     """
     if out is not None:
-        _check(out)
+        check_out(out, KINDS)
     run = Run(RunDirectory.open(path))
     made = replay(run, id, record=out is not None)
     subject = None if out is None else _subject(run, made, out)
@@ -39,16 +42,6 @@ def show(path: Path, id: int, out: Path | None) -> None:
         typer.echo(f"written: {out}")
     if not made.same:
         raise AigaError(_apology(made))
-
-
-def _check(out: Path) -> None:
-    if out.suffix.lower() not in (PICTURE, ANIMATION):
-        found = f'found "{out.suffix}"' if out.suffix else "found no suffix"
-        raise InputError(f"--out {out}: {found}. Write a file that ends in .png for a picture, or in .gif for an animation.")
-    if not out.absolute().parent.is_dir():
-        raise InputError(f"--out {out}: there is no folder {out.parent}. Make it first, or name another.")
-    if out.is_dir():
-        raise InputError(f"--out {out}: a folder. Name a file in it.")
 
 
 def _words(made: Replayed) -> str:
@@ -68,22 +61,22 @@ def _apology(made: Replayed) -> str:
 
 
 def _save(run: Run, subject: Subject, out: Path) -> None:
-    drawn = draw(run, subject)
-    if drawn is None:
+    answer = draw(run, subject)
+    if answer is None:
         domain = run.config.population.domain
-        raise InputError(f'--out {out}: no plugin of this run draws {subject.what} of the domain "{domain}".')
-    with storage(out, "writing the picture"):
-        _write(drawn[0] if subject.what == "environments" else drawn, out)
+        does = "keeps an episode" if subject.what == "episode" else f"draws {subject.what}"
+        raise InputError(f'--out {out}: no plugin of this run {does} of the domain "{domain}".')
+    if subject.what == "episode":
+        _write_episode(answer, out)
+    else:
+        _write_image(answer[0] if subject.what == "environments" else answer, out)
 
 
 def _subject(run: Run, made: Replayed, out: Path) -> Subject:
-    stone, animated = made.stone, out.suffix.lower() == ANIMATION
+    stone, suffix = made.stone, out.suffix.lower()
     if made.lifetime is not None:
-        episode = f", episode 1 of {stone.episodes}: {made.lifetime.fitness:.1f}" if stone.episodes > 1 else ""
-        caption = f"{run.name}: environment {stone.env}, agent {stone.agent}, score {made.score:.1f}{episode}"
-        what = "animation" if animated else "lifetime"
-        return Subject(what, made.lifetime.envs, made.lifetime.trajectory, caption)
-    if animated:
+        return _lived(run, made, made.lifetime, WHAT[suffix])
+    if suffix != PICTURE:
         remedy = f"Draw {out.with_suffix(PICTURE)} instead" if stone.role == "environment" else "Choose a stone that was scored"
         raise InputError(
             f"--out {out}: the run never scored {stone.role} {stone.id}, so there is no lifetime to show. {remedy}."
@@ -95,23 +88,32 @@ def _subject(run: Run, made: Replayed, out: Path) -> Subject:
     return Subject("environments", Population(stone.genome.batches), None, f"{run.name}: environment {stone.id}")
 
 
-def _write(drawn: Any, out: Path) -> None:
-    """Writes an ``[H, W, 3]`` or ``[T, H, W, 3]`` uint8 array, or a matplotlib figure; whole, or not at all."""
-    content, format = io.BytesIO(), out.suffix.lower().removeprefix(".")
-    if hasattr(drawn, "savefig"):
-        drawn.savefig(content, format=format)
-        write_atomic(out, content.getvalue())
-        return
-    from PIL import Image
+def _lived(run: Run, made: Replayed, lifetime: Lifetime, what: str) -> Subject:
+    stone = made.stone
+    episode = f", episode 1 of {stone.episodes}: {lifetime.fitness:.1f}" if stone.episodes > 1 else ""
+    caption = f"{run.name}: environment {stone.env}, agent {stone.agent}, score {made.score:.1f}{episode}"
+    about = {"run": run.name, "env": stone.env, "agent": stone.agent, "score": made.score}
+    about |= {"iteration": stone.iteration, "purpose": stone.purpose, "episode": 1, "episodes": stone.episodes}
+    return Subject(what, lifetime.envs, lifetime.trajectory, caption, lifetime.fitness, about)
 
-    array = np.asarray(drawn)
-    if array.dtype != np.uint8 or array.ndim not in (3, 4):
-        raise AigaError(
-            f"{out}: the plugin drew {array.dtype} of shape {array.shape}; uint8 of [H, W, 3] or [T, H, W, 3] is needed"
-        )
-    frames = [Image.fromarray(frame) for frame in (array if array.ndim == 4 else array[None])]
-    if out.suffix.lower() == ANIMATION:
-        frames[0].save(content, format, save_all=True, append_images=frames[1:], duration=FRAME, loop=0)
-    else:
-        frames[-1].save(content, format)
-    write_atomic(out, content.getvalue())
+
+def _write_image(drawn: Any, out: Path) -> None:
+    """Writes an ``[H, W, 3]`` or ``[N, H, W, 3]`` uint8 array, or a matplotlib figure; whole, or not at all."""
+    if hasattr(drawn, "savefig"):
+        content = io.BytesIO()
+        drawn.savefig(content, format=out.suffix.lower().removeprefix("."))
+        with storage(out, "writing the picture"):
+            write_atomic(out, content.getvalue())
+        return
+    try:
+        save_image(out, np.asarray(drawn))
+    except ValueError as error:
+        raise AigaError(f"{out}: what the plugin drew is no picture: {error}") from error
+
+
+def _write_episode(kept: Any, out: Path) -> None:
+    """Writes a plugin's own bytes, or text in UTF-8; whole, or not at all."""
+    if not isinstance(kept, bytes | str):
+        raise AigaError(f"{out}: for an episode the plugin answered {type(kept).__name__}; bytes or str of a file is needed")
+    with storage(out, "writing the episode"):
+        write_atomic(out, kept.encode() if isinstance(kept, str) else kept)

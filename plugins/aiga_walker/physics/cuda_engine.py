@@ -173,6 +173,17 @@ class CudaEngine:
         return CudaHerd(self, count)
 
 
+def first() -> torch.device:
+    """The device that torch would take."""
+    return torch.device("cuda", torch.cuda.current_device() if torch.cuda.is_available() else 0)
+
+
+@cache
+def cuda_engine(device: torch.device) -> CudaEngine:
+    """The engine of a device, one a process; see :class:`CudaEngine`."""
+    return CudaEngine(device)
+
+
 class CudaHerd:
     """``N`` walkers on a device, see :class:`aiga_walker.physics.engine.Herd`; what is read of them are torch's tensors there.
 
@@ -208,6 +219,8 @@ class CudaHerd:
         self._run(mine)
 
     def _run(self, rows: Tensor) -> None:
+        if not len(rows):
+            return
         assert self._courses is not None
         ground = self._courses.arguments(self._engine.shapes)
         parts = [self._f, self._g, rows, self._actions.reshape(-1), self.seen.reshape(-1), self.rewards, self.ends]

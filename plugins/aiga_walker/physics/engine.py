@@ -39,12 +39,12 @@ class Policies:
     """Multilayer perceptrons of one architecture, see :mod:`aiga_walker.physics.policy`.
 
     Attributes:
-        params: ``[A * size]`` float32, of all agents.
+        params: ``[A * size]`` float32, of all agents; a tensor where they are on a device.
         size: floats of one agent.
         layers: inputs, padded outputs and activation of each layer.
     """
 
-    params: Floats
+    params: Any
     size: int
     layers: NDArray[np.int64]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -164,9 +165,13 @@ class Toy(aiga.Plugin):
             return None
         if subject.what == "lifetime":
             return self._picture(subject, len(subject.trajectory.done) - 1)
-        return torch.stack(
-            [torch.as_tensor(self._picture(subject, step)) for step in range(len(subject.trajectory.done))]
-        ).numpy()
+        if subject.what == "animation":
+            steps = range(len(subject.trajectory.done))
+            return torch.stack([torch.as_tensor(self._picture(subject, step)) for step in steps]).numpy()
+        if subject.what == "episode":
+            actions = subject.trajectory.actions[:, 0].tolist()
+            return json.dumps({"actions": actions, "fitness": subject.fitness, "about": dict(subject.about)})
+        return None
 
     def _picture(self, subject: aiga.Subject, step: int) -> Any:
         picture = torch.zeros(8, 16, 3, dtype=torch.uint8)

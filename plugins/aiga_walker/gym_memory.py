@@ -1,0 +1,154 @@
+"""Where the arrays of a batch of walkers lie: in NumPy on the host, or in torch on a device; and how they are handed out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Handing = Callable[[Any], Any]
+Kind = Literal["bool", "int64", "float32", "float64"]
+Flags = NDArray[np.bool_]
+
+
+class Memory(Protocol):
+    """What makes and reads the arrays that a batch is stepped with; theirs are NumPy's operators, of torch's tensors too."""
+
+    def zeros(self, count: int, kind: Kind) -> Any:
+        """``[count]`` zeros."""
+        ...
+
+    def rows(self, rows: Sequence[int] | NDArray[np.int64]) -> Any:
+        """Numbers of walkers, to index with."""
+        ...
+
+    def actions(self, actions: Any, shape: tuple[int, ...]) -> Any:
+        """Actions as float32 here.
+
+        Args:
+            actions: an array, a tensor on any device, or nested sequences.
+            shape: that they must have.
+
+        Raises:
+            ValueError: if they are not numbers of that shape.
+        """
+        ...
+
+    def flags(self, *flags: Any) -> tuple[Flags, ...]:
+        """Bool arrays of one shape as the host reads them: of a device all together, since each reading waits for it."""
+        ...
+
+    def copied(self, values: Any) -> NDArray[Any]:
+        """A copy on the host."""
+        ...
+
+
+class HostMemory:
+    """NumPy's arrays; a :class:`Memory`."""
+
+    def zeros(self, count: int, kind: Kind) -> NDArray[Any]:
+        return np.zeros(count, kind)
+
+    def rows(self, rows: Sequence[int] | NDArray[np.int64]) -> Sequence[int] | NDArray[np.int64]:
+        return rows
+
+    def actions(self, actions: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        if hasattr(actions, "detach"):
+            actions = actions.detach().cpu()
+        try:
+            array = np.asarray(actions, np.float32)
+        except (TypeError, ValueError) as error:
+            raise _no_numbers(actions, shape, error) from error
+        return _shaped(array, shape)  # type: ignore[no-any-return]
+
+    def flags(self, *flags: Flags) -> tuple[Flags, ...]:
+        return flags
+
+    def copied(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values.copy()
+
+
+class DeviceMemory:
+    """Torch's tensors on one device; a :class:`Memory`.
+
+    Args:
+        device: a ``torch.device``.
+    """
+
+    def __init__(self, device: Any) -> None:
+        import torch
+
+        self.device: Final = device
+        self._torch = torch
+
+    def zeros(self, count: int, kind: Kind) -> Any:
+        return self._torch.zeros(count, dtype=getattr(self._torch, kind), device=self.device)
+
+    def rows(self, rows: Sequence[int] | NDArray[np.int64]) -> Any:
+        return self._torch.as_tensor(np.asarray(rows, np.int64), device=self.device)
+
+    def actions(self, actions: Any, shape: tuple[int, ...]) -> Any:
+        try:
+            tensor = self._torch.as_tensor(actions, dtype=self._torch.float32, device=self.device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise _no_numbers(actions, shape, error) from error
+        return _shaped(tensor.detach(), shape)
+
+    def flags(self, *flags: Any) -> tuple[Flags, ...]:
+        return tuple(self._torch.stack(flags).cpu().numpy())
+
+    def copied(self, values: Any) -> NDArray[Any]:
+        return np.array(values.cpu().numpy())
+
+
+def handing(device: Any) -> Handing:
+    """What makes of an array or a tensor what is handed out.
+
+    Args:
+        device: None for NumPy copies; ``cpu`` for tensors that share the array's memory; ``cuda`` for tensors on that device.
+
+    Raises:
+        ValueError: for another device, or one that is not there.
+    """
+    if device is None:
+        return lambda array: array.copy()
+    import torch
+
+    wanted = device_of(device)
+    return lambda array: torch.as_tensor(array, device=wanted)
+
+
+def device_of(device: Any) -> Any:
+    """The ``torch.device``, with its number where it is CUDA's.
+
+    Raises:
+        ValueError: for one that is not there, or neither ``cpu`` nor ``cuda``.
+    """
+    import torch
+
+    try:
+        wanted = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device {device!r}: must be None, 'cpu' or 'cuda'") from error
+    if wanted.type == "cpu":
+        return wanted
+    if wanted.type != "cuda":
+        raise ValueError(f"device {device!r}: must be None, 'cpu' or 'cuda'")
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if (wanted.index or 0) >= there:
+        raise ValueError(f"device {device!r}: torch finds {there} CUDA devices here; write device='cpu'")
+    return torch.device("cuda", torch.cuda.current_device() if wanted.index is None else wanted.index)
+
+
+def _no_numbers(actions: Any, shape: tuple[int, ...], error: Exception) -> ValueError:
+    return ValueError(f"actions of type {type(actions).__name__}: must be numbers of shape {shape}; {error}")
+
+
+def _shaped(actions: Any, shape: tuple[int, ...]) -> Any:
+    if tuple(actions.shape) != shape:
+        raise ValueError(
+            f"actions of shape {tuple(actions.shape)}: must have shape {shape}, {shape[-1]} numbers an environment"
+        )
+    return actions
