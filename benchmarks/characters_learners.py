@@ -1,0 +1,146 @@
+"""The learners that ``characters.py`` compares, and how each of them spends its seconds before it is judged."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+import aiga
+from aiga import Batch, Lab, Pairs, Population, Stream
+from aiga_characters.domain import CharactersDomain
+from aiga_characters.lives import agents_of, of_rows
+from aiga_characters.objective import Trial
+from aiga_characters.sets import Source
+from aiga_continual import Anml, ContinualNetwork, MetaGradient, MetaGradientPlugin, Oml, relearning
+
+CHUNK = 20  # steps between two looks at the clock
+
+ANML = Trial(trajectory=1, inner_steps=20, unseen=0, remember=64)
+OML = Trial(trajectory=3, inner_steps=5, unseen=5, remember=15)
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One row of the comparison.
+
+    Attributes:
+        plugin, options: the network.
+        taught: by the meta-gradient on ``trial``, by plain supervised training, or not at all.
+        trial: of meta-training.
+        lr: Adam's step size.
+        lifetimes: of a step.
+        tested: what adapts when it is judged: the ``head`` alone, or all of the ``prediction`` network.
+    """
+
+    plugin: type[Oml] | type[Anml]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    taught: Literal["meta", "supervised", "not"] = "meta"
+    trial: Trial = ANML
+    lr: float = 1e-3
+    lifetimes: int = 1
+    tested: Literal["head", "prediction"] = "head"
+
+    def network(self) -> ContinualNetwork:
+        """The network of its agents."""
+        options = cast(Any, self.plugin.Options)(**self.options)
+        return ContinualNetwork(self.plugin.name, options.structure(), options.inner_lr)
+
+
+LEARNERS: dict[str, Learner] = {
+    "ANML": Learner(Anml, {"inner_lr": 0.1}),
+    "OML, linear head": Learner(Oml, {"inner_lr": 0.03}, trial=OML, lifetimes=2),
+    "gate fixed at one": Learner(Anml, {"inner_lr": 0.1, "gate": "one"}),
+    "random gate": Learner(Anml, {"inner_lr": 0.1, "gate": "random"}),
+    "pretrained, then the head alone": Learner(Oml, taught="supervised"),
+    "random, the head alone": Learner(Oml, taught="not"),
+    "scratch, everything": Learner(Oml, taught="not", tested="prediction"),
+}
+
+
+class Classroom:
+    """What the optimiser sees of a run: the domain, one network, and a stream for each chunk of steps."""
+
+    def __init__(self, domain: Any, network: ContinualNetwork, seed: int) -> None:
+        self.domain, self.chunk, self.work = domain, 0, Counter[str]()
+        self._network, self._seed, self.meter = network, seed, self
+
+    def component(self, kind: str, name: str) -> ContinualNetwork:
+        """The network, whatever is asked for."""
+        return self._network
+
+    def rng(self, *key: int | str) -> Stream:
+        """A stream of this seed and chunk."""
+        return Stream(self._seed).child(self.chunk, *key)
+
+    def count(self, cost: Mapping[str, int], purpose: str) -> None:
+        """Adds up what was spent."""
+        self.work.update(cost)
+
+
+class Supervised:
+    """The domain with another loss: to name random images of all that may be learnt with, without a life being lived."""
+
+    def __init__(self, domain: CharactersDomain, images: int = 84) -> None:
+        self._domain, self._images = domain, images
+
+    def loss(self, pairs: Pairs, network: ContinualNetwork, stream: Stream) -> Tensor:
+        """``[P]`` mean cross-entropy."""
+        agents, at = agents_of(pairs)
+        characters = self._domain.characters
+        label = stream.child("label").integers(0, characters.background, self._images)
+        image = stream.child("image").integers(0, characters.images.shape[1], self._images)
+        seen = (characters.images[label, image].float() / 255.0)[:, :, None]
+        leaves = of_rows(agents.leaves, at)
+        logits = network.answers(leaves, network.newborn(leaves), seen)
+        return functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none").reshape(label.shape).mean(dim=1)
+
+
+@dataclass(frozen=True)
+class Taught:
+    """An agent ready to be judged.
+
+    Attributes:
+        learner: what it is.
+        leaves: one row.
+        seconds: of the processor that it was taught for.
+        steps: of Adam; ``work`` what these counted.
+    """
+
+    learner: Learner
+    network: ContinualNetwork
+    leaves: dict[str, Tensor]
+    seconds: float
+    steps: int
+    work: Counter[str]
+
+
+def domain_of(source: str, trial: Trial = ANML) -> CharactersDomain:
+    """The domain, with an output for every class of the background split."""
+    return CharactersDomain(Source(cast(Any, source)), labels=964, trial=trial)
+
+
+def teach(learner: Learner, source: str, seed: int, seconds: float) -> Taught:
+    """Teaches a newborn agent by the platform's own optimiser until so many processor seconds are spent."""
+    domain, network = domain_of(source, learner.trial), learner.network()
+    layout = network.build(network.structure, domain.inputs, domain.outputs)
+    leaves = network.init(Stream(seed).child("agents"), layout, 1)
+    kind = aiga.Kind(learner.plugin.name, dict(network.structure))
+    agents = Population((Batch.of(kind, leaves),))
+    alone = torch.zeros(1, dtype=torch.int64)
+    pairs = Pairs.of(Population((domain.named("meta-training"),)), agents, alone, alone)
+    room = Classroom(Supervised(domain) if learner.taught == "supervised" else domain, network, seed)
+    rule = MetaGradient(MetaGradientPlugin.Options(lr=learner.lr, lifetimes=learner.lifetimes))
+    state, begin = rule.start(agents), time.process_time()
+    while learner.taught != "not" and time.process_time() - begin < seconds:
+        agents, state = rule.improve(cast(Lab, room), replace(pairs, agents=agents), state, CHUNK)
+        room.chunk += 1
+    spent = time.process_time() - begin
+    taught = relearning(agents.batches[0].leaves, adapts=learner.tested)
+    return Taught(learner, network, taught, spent, room.chunk * CHUNK, room.work)
