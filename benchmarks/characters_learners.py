@@ -99,7 +99,9 @@ class Supervised:
         seen = (characters.images[label, image].float() / 255.0)[:, :, None]
         leaves = of_rows(agents.leaves, at)
         logits = network.answers(leaves, network.newborn(leaves), seen)
-        return functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none").reshape(label.shape).mean(dim=1)
+        return (
+            functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none").reshape(label.shape).mean(dim=1)
+        )
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ class MetaGradientOptions(aiga.Options):
         epsilon: added to the root of that mean.
         lifetimes: lives that each agent lives in a step; the step follows the mean of their gradients.
         clip: largest norm of an agent's gradient; 0 for none.
+        agents: how many ``aiga train`` trains side by side.
+        epoch: steps of an epoch there.
+        validate_on: a named environment that ``aiga train`` validates on; none where empty.
     """
 
     lr: float = Field(default=1e-3, gt=0.0)
@@ -40,6 +43,9 @@ class MetaGradientOptions(aiga.Options):
     epsilon: float = Field(default=1e-8, gt=0.0)
     lifetimes: int = Field(default=1, ge=1)
     clip: float = Field(default=0.0, ge=0.0)
+    agents: int = Field(default=1, ge=1)
+    epoch: int = Field(default=100, ge=1)
+    validate_on: str = ""
 
 
 class MetaGradient:
@@ -95,7 +101,7 @@ class MetaGradient:
         wanted = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
         following = replace(pairs, agents=Population((replace(batch, leaves=leaves),)))
         with torch.enable_grad():
-            loss = _loss(lab.domain)(following, network, stream)
+            loss = loss_of(lab.domain)(following, network, stream)
             if loss.shape != (len(pairs),):
                 raise ValueError(f"the domain's loss must be [{len(pairs)}], one number a pair; found {list(loss.shape)}")
             mean = loss.reshape(len(batch), -1).mean(dim=1)
@@ -133,7 +139,7 @@ class MetaGradient:
 
 
 class MetaGradientPlugin(aiga.Plugin):
-    """Registers the optimiser ``meta-gradient``, and follows its losses and failures."""
+    """Registers the optimiser ``meta-gradient`` and the trainer of that name, and follows its losses and failures."""
 
     name = "meta-gradient"
     Options = MetaGradientOptions
@@ -141,7 +147,10 @@ class MetaGradientPlugin(aiga.Plugin):
     needs = ("loss",)
 
     def aiga_register(self, registry: aiga.Registry) -> None:
+        from aiga_continual.trainer import MetaGradientTrainer
+
         registry.optimiser("meta-gradient", MetaGradient(self.options))
+        registry.trainer("meta-gradient", MetaGradientTrainer(self.options))
 
     def aiga_metrics(self, lab: aiga.Lab) -> dict[str, float] | None:
         """``loss``, the mean over the niches' agents; ``failed``, steps in which an agent was left as it was."""
@@ -171,7 +180,8 @@ def _beside(rows: Tensor, like: Tensor) -> Tensor:
     return rows.reshape(-1, *[1] * (like.ndim - 1))
 
 
-def _loss(domain: aiga.Domain) -> Any:
+def loss_of(domain: aiga.Domain) -> Any:
+    """The loss of a domain; ValueError where it has none."""
     if not hasattr(domain, "loss"):
         raise ValueError(
             f"meta-gradient descends the loss of a domain, and {type(domain).__name__} has none. "

@@ -34,6 +34,9 @@ class A2cOptions(aiga.Options):
         bonus_weight: weight of the bonus.
         clip: greatest norm of an agent's gradient, of the mean loss of a step of a life.
         block: lives in one graph; memory grows with it.
+        agents: how many ``aiga train`` trains side by side.
+        epoch: steps of an epoch there.
+        validate_on: a named environment that ``aiga train`` validates on; none where empty.
     """
 
     episodes: int = Field(default=30, ge=1)
@@ -45,6 +48,9 @@ class A2cOptions(aiga.Options):
     bonus_weight: float = Field(default=0.03, ge=0.0)
     clip: float = Field(default=4.0, gt=0.0)
     block: int = Field(default=512, ge=1)
+    agents: int = Field(default=1, ge=1)
+    epoch: int = Field(default=100, ge=1)
+    validate_on: str = ""
 
 
 class ActorCritic:
@@ -186,14 +192,17 @@ class ActorCritic:
 
 
 class A2c(aiga.Plugin):
-    """Registers the optimiser ``a2c``."""
+    """Registers the optimiser ``a2c``, and for ``aiga train`` the trainer of that name."""
 
     name = "a2c"
     Options = A2cOptions
     options: A2cOptions
 
     def aiga_register(self, registry: aiga.Registry) -> None:
+        from aiga_plasticity.trainer import A2cTrainer
+
         registry.optimiser("a2c", ActorCritic(self.options))
+        registry.trainer("a2c", A2cTrainer(self.options))
 
 
 def discounted(rewards: Tensor, gamma: float) -> Tensor:
