@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from support import events, same
+from support import events, merge, same
 
 import aiga
 from aiga import Batch, Kind, Pairs, Population, Subject
@@ -67,48 +67,43 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, object], mess
         Recall.Options(**options)
 
 
-def shims(folder: Path) -> dict[str, dict[str, Any]]:
-    """Plugins from files, so that they are found without being installed."""
-    tables = {}
-    for package, names in (("aiga_recall", ["Recall"]), ("aiga_plasticity", ["Plastic", "Rnn"])):
-        for name in names:
-            file = folder / f"{name.lower()}.py"
-            file.write_text(f"import {package}\n\n\nclass It({package}.{name}):\n    pass\n")
-            tables[name.lower()] = {"path": str(file)}
-    return tables
-
-
-def search(folder: Path) -> dict[str, Any]:
-    plugins = shims(folder)
-    plugins["recall"]["options"] = {"bits": 10}
-    plugins["plastic"]["options"] = {"wiring": "additive"}
-    plugins["rnn"]["options"] = {"wiring": "additive"}
-    poet = {
-        **{"capacity": 4, "reproduce_every": 2, "transfer_every": 3, "children": 8, "admit": 2, "episodes": 2},
-        **{"minimal_criterion": [0.1, 1.0], "reproduce_above": 0.1},
-    }
-    return {
-        "run": {"seed": 7, "checkpoint_every": 3, "workers": 0, "episodes": 2, "confirmations": 3, "stop": {"iterations": 6}},
-        "population": {"domain": "recall", "networks": ["plastic", "rnn"], "niches": 2},
-        "slots": {"select": "poet", "improve": "es"},
-        "plugins": {**plugins, "es": {"options": {"population": 8}}, "poet": {"options": poet}},
-    }
+SEARCH: dict[str, Any] = {
+    "run": {"seed": 7, "checkpoint_every": 3, "workers": 0, "episodes": 2, "confirmations": 3, "stop": {"iterations": 6}},
+    "population": {"domain": "recall", "networks": ["plastic", "rnn"], "niches": 2},
+    "slots": {"select": "poet", "improve": "es"},
+    "plugins": {
+        "recall": {"options": {"bits": 10}},
+        "plastic": {"options": {"wiring": "additive"}},
+        "rnn": {"options": {"wiring": "additive"}},
+        "es": {"options": {"population": 8}},
+        "poet": {
+            "options": {
+                "capacity": 4,
+                "reproduce_every": 2,
+                "transfer_every": 3,
+                "children": 8,
+                "admit": 2,
+                "episodes": 2,
+                "minimal_criterion": [0.1, 1.0],
+                "reproduce_above": 0.1,
+            }
+        },
+    },
+}
 
 
 def test_poet_invents_tasks_for_plastic_agents_and_a_resumed_run_is_the_same(tmp_path: Path) -> None:
-    config = search(tmp_path)
-    aiga.run(config, runs=tmp_path, name="whole")
+    aiga.run(SEARCH, runs=tmp_path, name="whole")
     admitted = events(tmp_path / "whole", "admitted")
     born = {row["env"] for row in admitted if row.get("parents")}
     assert len(born) >= 2, "no invented task became a niche"
-    aiga.run({**config, "run": {**config["run"], "stop": {"iterations": 3}}}, runs=tmp_path, name="parts")
+    aiga.run(merge(SEARCH, {"run": {"stop": {"iterations": 3}}}), runs=tmp_path, name="parts")
     aiga.resume(tmp_path / "parts", overrides=["run.stop.iterations=6"])
     same(tmp_path / "whole", tmp_path / "parts")
 
 
 def test_a_folder_without_images_is_told_before_a_run_is_written(tmp_path: Path) -> None:
-    config = search(tmp_path)
-    config["plugins"]["recall"]["options"] = {"source": "cifar-10", "folder": str(tmp_path / "none")}
+    config = merge(SEARCH, {"plugins": {"recall": {"options": {"source": "cifar-10", "folder": str(tmp_path / "none")}}}})
     with pytest.raises(aiga.InputError, match="is no folder"):
         aiga.run(config, runs=tmp_path / "runs", name="it")
 
