@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 import aiga
-from aiga import Plugin, components, config
+from aiga import Plugin, components, config, tables
 from aiga.hooks import PREFIX
 from aiga.registry import KINDS
 from aiga.testing.workbench import POINTS
@@ -28,6 +28,8 @@ TABLES = {
     "[run]": config.RunTable,
     "[population]": config.PopulationTable,
     "[slots]": config.SlotsTable,
+    "[train]": config.TrainTable,
+    "[train] early_stop": tables.EarlyStopTable,
     "[plugins.NAME]": config.PluginTable,
     "[run] stop": config.Stop,
 }
@@ -104,7 +106,7 @@ def test_every_option_of_every_shipped_plugin_is_in_the_reference_with_its_defau
         assert written == (list(default) if isinstance(default, tuple) else default), key
 
 
-@pytest.mark.parametrize("heading", ["`[run]`", "`[population]`", "`[slots]`"])
+@pytest.mark.parametrize("heading", ["`[run]`", "`[population]`", "`[slots]`", "`[train]`", "`[train] early_stop`"])
 def test_the_defaults_in_the_reference_are_those_of_the_tables(heading: str) -> None:
     model = TABLES[heading.strip("`")]
     rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", section(CONFIGURATION, heading), re.MULTILINE))
@@ -131,7 +133,9 @@ def test_the_suites_that_the_page_shows_pass(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("\n\n".join(text for _, text in blocks(PLUGINS, "python")))
     passed, _, failed = pytester.inline_run("-p", "no:cacheprovider", "-W", "ignore").listoutcomes()
     assert not failed
-    assert {"TestThermostat", "TestElman", "TestHillClimber"} == {report.nodeid.split("::")[1] for report in passed}
+    assert {"TestThermostat", "TestDoors", "TestElman", "TestHillClimber"} == {
+        report.nodeid.split("::")[1] for report in passed
+    }
 
 
 def test_events_have_the_columns_that_the_page_lists(tmp_path: Path) -> None:
@@ -161,7 +165,9 @@ def test_every_configuration_validates(page: Path) -> None:
     for line, text in blocks(page, "toml"):
         try:
             data = tomllib.loads(text)
-            if "population" in data:
+            if "train" in data:
+                config.of(config.TrainConfig, data)
+            elif "population" in data:
                 config.from_dict(data)
         except Exception as error:
             raise AssertionError(f"{page.name}:{line}: {error}") from error

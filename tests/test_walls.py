@@ -16,11 +16,11 @@ PLUGINS = sorted(path for path in (ROOT / "plugins").iterdir() if path.name.star
 
 # Each module stands on what is above it; the modules of one layer may import one another.
 LAYERS = [
-    "errors streams batches data niches components hooks toml_lines",
-    "answers codec meter host complaints config plugin_classes registry wanted discovery",
+    "errors streams batches data niches components trainers hooks lockstep toml_lines",
+    "answers codec meter host complaints tables config plugin_classes registry wanted discovery",
     "durable database views journal checkpoint stones rundir",
-    "archive lab changes loop founding keep",
-    "stop machine engine runs experiment",
+    "archive lab changes loop founding keep keeping resuming",
+    "stop machine engine runs experiment training",
     "viewing replay images art art_annecs art_layout art_phylogeny art_pictures art_story art_style cli testing",
     "__main__",
 ]

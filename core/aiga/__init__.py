@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from aiga.components import Registry as Registry
     from aiga.components import Screen as Screen
     from aiga.components import Screened as Screened
+    from aiga.components import Setup as Setup
     from aiga.components import Space as Space
+    from aiga.components import Trainer as Trainer
     from aiga.data import Batch as Batch
     from aiga.data import Event as Event
     from aiga.data import Kind as Kind
@@ -50,11 +52,12 @@ if TYPE_CHECKING:
     from aiga.runs import Run as Run
     from aiga.runs import Stone as Stone
     from aiga.streams import Stream as Stream
+    from aiga.training import train as train
 
 # Every public name and where it lives; importing aiga loads none of them, so that `aiga --help` need not wait for torch.
 _HOME = {
     "components": "Archive Cost Dense Domain Executor Lab Logger Meter Network Optimiser Output Percept Registry Screen "
-    "Screened Space",
+    "Screened Setup Space Trainer",
     "data": "Batch Event Kind Noise Offers Pairs Population Scores Status Trajectory Verdict",
     "engine": "Progress Watcher",
     "errors": "AigaError InputError PluginError StorageError",
@@ -63,6 +66,7 @@ _HOME = {
     "niches": "Niches",
     "runs": "Run Stone",
     "streams": "Stream",
+    "training": "train",
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names.split()}
 

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from aiga.data import Batch, Leaves, Pairs, Population, Scores, State, Trajectory
 from aiga.streams import Stream
+from aiga.trainers import Setup as Setup
+from aiga.trainers import Trainer as Trainer
 
 if TYPE_CHECKING:
     from aiga.niches import Niches
@@ -132,7 +134,11 @@ class Network(Protocol):
     ``T`` examples ``[B, T, ...]`` of classes ``[B, T]``, -1 where there is none; ``answers(leaves, life, x)``, the action
     parameters ``[B, T, ...]`` for ``T`` observations, each by itself in one and the same life; ``layers(leaves)``, the
     first to the last :class:`Dense` layer of a network that is nothing but these and has no life, for domains that compute
-    policies themselves, beside their dynamics.
+    policies themselves, beside their dynamics; ``unroll(leaves, percepts) -> Output``, whole lives at once whose percepts are
+    known beforehand, for training by gradients: ``P`` agents' leaves ``[P, ...]``, percepts of ``E`` lives of each and what
+    they answer ``[T, P, E, ...]``; as steps from birth on would answer, but for rounding;
+    ``side_by_side = True``: where gradients are wanted, ``step`` may be given leaves ``[P, 1, ...]`` of ``P`` agents with lives
+    and percepts ``[P, E, ...]``, ``E`` of each.
 
     Attributes:
         structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.
@@ -355,7 +361,7 @@ class Registry(Protocol):
     def optimiser(self, name: str, optimiser: Optimiser) -> None: ...
     def executor(self, name: str, executor: Executor) -> None: ...
     def screen(self, name: str, screen: Screen, cost: Cost) -> None: ...
-    def trainer(self, name: str, trainer: Any) -> None: ...
+    def trainer(self, name: str, trainer: Trainer) -> None: ...
     def logger(self, name: str, logger: Logger) -> None: ...
 
     def get(self, kind: str, name: str) -> Any:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from aiga.complaints import Complaints, closest, did_you_mean, explain
-from aiga.config import Config, PluginTable
+from aiga.config import D, Document
 from aiga.errors import RAISED
 from aiga.plugin_classes import PluginFault, PluginSource, check_class, import_class
 from aiga.registry import Components, Entry, register
+from aiga.tables import PluginTable
 from aiga.toml_lines import Place
 from aiga.wanted import GROUP, check_named, hides_plugins, lost_options, lost_origin, lost_plugins, named, place_of
 
@@ -32,6 +33,7 @@ __all__ = [
     "assemble",
     "available",
     "check",
+    "check_shadows",
     "find",
     "gather",
     "load",
@@ -66,7 +68,7 @@ def available() -> list[PluginSource]:
     return sorted(sources, key=lambda source: (source.name, source.distribution))
 
 
-def find(config: Config) -> list[PluginSource]:
+def find(config: Document) -> list[PluginSource]:
     """Where the plugins that ``config`` names come from, in call order, before anything of them is imported.
 
     First those of ``[plugins]`` in file order; then those that ``[population]``, ``[slots]`` and ``[run] executor`` name, where
@@ -81,7 +83,7 @@ def find(config: Config) -> list[PluginSource]:
     return sources
 
 
-def load(config: Config, sources: Sequence[PluginSource] | None = None) -> list[Plugin]:
+def load(config: Document, sources: Sequence[PluginSource] | None = None) -> list[Plugin]:
     """The plugins that ``config`` names, in call order, with checked options; none has registered its components yet.
 
     Args:
@@ -101,7 +103,7 @@ def load(config: Config, sources: Sequence[PluginSource] | None = None) -> list[
     return plugins
 
 
-def check(config: Config, plugins: Sequence[Plugin], components: Components) -> None:
+def check(config: Document, plugins: Sequence[Plugin], components: Components) -> None:
     """Whether everything that ``config`` names was registered, and the domain can do what the plugins need.
 
     Raises:
@@ -112,7 +114,7 @@ def check(config: Config, plugins: Sequence[Plugin], components: Components) -> 
     complaints.check()
 
 
-def gather(config: Config, complaints: Complaints) -> Gathered:
+def gather(config: Document, complaints: Complaints) -> Gathered:
     """All of :func:`find`, :func:`load`, registering and :func:`check`, each as far as the mistakes before it let it.
 
     Args:
@@ -131,9 +133,16 @@ def gather(config: Config, complaints: Complaints) -> Gathered:
     return Gathered(sources, plugins, components)
 
 
-def resolve(
-    config: Config, sources: Sequence[PluginSource], plugins: Sequence[Plugin], paths: Mapping[str, str] | None = None
-) -> Config:
+def check_shadows(config: Document, complaints: Complaints) -> None:
+    """Complains of files under the name of an installed plugin: nobody could tell which one a run was started with."""
+    installed = {source.name: source.origin for source in available()}
+    for name, table in config.plugins.items():
+        if table.path is not None and name in installed:
+            what = f'"{name}" is the name of an installed plugin too, of {installed[name]}. Give yours another name.'
+            complaints.add(("plugins", name, "path"), what)
+
+
+def resolve(config: D, sources: Sequence[PluginSource], plugins: Sequence[Plugin], paths: Mapping[str, str] | None = None) -> D:
     """The configuration to write into a run: every plugin in call order, every option with its value, no secret's value.
 
     Args:
@@ -185,7 +194,7 @@ def assemble(recipe: str) -> Components:
     return components
 
 
-def _find(config: Config, complaints: Complaints) -> list[PluginSource]:
+def _find(config: Document, complaints: Complaints) -> list[PluginSource]:
     installed: dict[str, list[PluginSource]] = {}
     for source in available():
         installed.setdefault(source.name, []).append(source)
@@ -209,7 +218,7 @@ def _find(config: Config, complaints: Complaints) -> list[PluginSource]:
     return sources
 
 
-def _find_file(config: Config, name: str, complaints: Complaints) -> PluginSource | None:
+def _find_file(config: Document, name: str, complaints: Complaints) -> PluginSource | None:
     path = config.plugins[name].path or ""
     file = (config.base / path).resolve()
     place = ("plugins", name, "path")
@@ -241,7 +250,7 @@ def _find_installed(
 
 
 def _load_all(
-    config: Config, sources: Sequence[PluginSource], complaints: Complaints
+    config: Document, sources: Sequence[PluginSource], complaints: Complaints
 ) -> tuple[list[Plugin], dict[str, type[Plugin]]]:
     """The plugins that can be made, and the classes of all that can be imported, by name."""
     plugins, classes = [], {}

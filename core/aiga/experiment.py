@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiga import config as configs
-from aiga import discovery
-from aiga.complaints import Complaints, show
+from aiga import discovery, keeping
+from aiga.complaints import Complaints
 from aiga.config import Config, ConfigError
 from aiga.engine import Engine, Watcher
 from aiga.errors import InputError
-from aiga.founding import agent_file, check_initial_agent, check_redraw
+from aiga.founding import check_initial_agent, check_redraw
 from aiga.host import Host
 from aiga.machine import choose_device, cores, machine
 from aiga.meter import Meter
 from aiga.registry import Components
+from aiga.resuming import check_fixed, check_overrides, fixed, plugin_changes
 from aiga.rundir import RunDirectory
 from aiga.runs import Run
 from aiga.stop import Stop
@@ -26,8 +26,6 @@ from aiga.stop import Stop
 if TYPE_CHECKING:
     from aiga.engine import Progress
     from aiga.hooks import Plugin
-
-AGENT = "initial_agent.safetensors"  # in a run's folder, where the run starts from an agent of the user's
 
 __all__ = ["Assembled", "Run", "assemble", "open", "prepare", "resume", "run"]
 
@@ -61,7 +59,7 @@ class Assembled:
     @property
     def lock(self) -> str:
         """JSON: origin, versions and hashes of every plugin."""
-        return json.dumps(discovery.lock(self.sources, self.plugins), indent=2, sort_keys=True) + "\n"
+        return keeping.lock_text(self.sources, self.plugins)
 
     @property
     def paths(self) -> dict[str, str]:
@@ -97,7 +95,7 @@ def prepare(config: Path | str | Mapping[str, Any] | Config, overrides: Sequence
         given = _config(config, overrides)
         complaints = Complaints(given.source)
     except ConfigError as error:
-        if error.rest is None:
+        if not isinstance(error.rest, Config):
             raise
         given, complaints = error.rest, error.complaints
     return given, _assemble(given, complaints, new=True)
@@ -119,11 +117,7 @@ def _assemble(config: Config, complaints: Complaints, new: bool = False) -> Asse
         with complaints.collecting(("population", "initial_agent")):
             check_initial_agent(components, population, config.base)
     if new:
-        installed = {source.name: source.origin for source in discovery.available()}
-        for name, table in config.plugins.items():
-            if table.path is not None and name in installed:
-                what = f'"{name}" is the name of an installed plugin too, of {installed[name]}. Give yours another name.'
-                complaints.add(("plugins", name, "path"), what)
+        discovery.check_shadows(config, complaints)
     with complaints.collecting():
         Host(found.plugins, Meter())  # complains of hooks that there are not
     device = ""
@@ -176,7 +170,7 @@ def run(
             made.prepare(engine.watcher)
             stop.restart()
             engine.journal.operation(
-                "start", {**machine(), "device": made.device, "search": _search(made.config), "paths": made.paths}
+                "start", {**machine(), "device": made.device, "search": fixed(made.config), "paths": made.paths}
             )
             engine.found(stop)
             engine.loop(stop)
@@ -184,16 +178,8 @@ def run(
 
 
 def files(given: Config, made: Assembled) -> dict[str, str | bytes]:
-    """What a new run's folder holds, by relative path: all that it needs to be founded again, wherever it is moved to."""
-    paths = {source.name: f"plugins/{source.name}.py" for source in made.sources if source.path is not None}
-    held: dict[str, str | bytes] = {paths[s.name]: s.path.read_bytes() for s in made.sources if s.path is not None}
-    resolved = discovery.resolve(given, made.sources, made.plugins, paths)
-    initial, domain = given.population.initial_agent, made.components.get("domain", given.population.domain)
-    if initial is not None and initial not in getattr(domain, "agents", {}):
-        held[AGENT] = agent_file(initial, domain, given.base).read_bytes()
-        population = resolved.population.model_copy(update={"initial_agent": AGENT})
-        resolved = resolved.model_copy(update={"population": population})
-    return {"run.toml": resolved.to_toml(), "plugins.lock": made.lock, **held}
+    """What the folder of a new run holds, by relative path; see :func:`aiga.keeping.files`."""
+    return keeping.files(given, made.sources, made.plugins, made.components)
 
 
 def resume(
@@ -214,11 +200,12 @@ def resume(
     Raises:
         InputError: if there is no run, it is locked, or an override would change the search.
     """
-    folder = RunDirectory.open(Path(path))
+    folder = _run_directory(path)
     config = configs.load(folder.path / "run.toml", overrides)
-    _only_run(config)
+    check_overrides(config)
     with folder.lock():
-        _same_search(folder, config)
+        starts = Run(folder).operations("start")
+        check_fixed(starts["search"].iloc[0] if "search" in starts and len(starts) else None, config)
         made = assemble(config)
         _same_paths(folder, made)
         engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
@@ -228,7 +215,7 @@ def resume(
             stop.restart()
             changes = {"from": engine.restore(stop), "overrides": list(overrides), "device": made.device}
             engine.watcher.message(f"goes on after iteration {changes['from']}")
-            for change in plugin_changes(folder.path / "plugins.lock", made):
+            for change in plugin_changes(folder.path / "plugins.lock", made.lock):
                 engine.watcher.message(change)
                 engine.journal.operation("plugins", {"text": change})
             engine.journal.operation("resume", {**machine(), **changes})
@@ -242,81 +229,15 @@ def open(path: Path | str) -> Run:
     Raises:
         InputError: if it is no run directory, or one of a newer aiga.
     """
-    return Run(RunDirectory.open(Path(path)))
+    return Run(_run_directory(path))
 
 
-_LOCKED = ("distribution", "version", "state_version", "sha256")
-
-
-def plugin_changes(path: Path, made: Assembled) -> list[str]:
-    """What is not as ``plugins.lock`` has it, in words; a search that goes on with other plugins may go elsewhere."""
-    try:
-        held = {name: {key: entry.get(key) for key in _LOCKED} for name, entry in json.loads(path.read_bytes()).items()}
-    except (OSError, ValueError, AttributeError) as error:
-        return [f"{path}: cannot be read ({error}), so whether the plugins are those of the start is not known"]
-    found = {name: {key: entry.get(key) for key in _LOCKED} for name, entry in json.loads(made.lock).items()}
-    words = []
-    for name in sorted({*held, *found}):
-        before, now = held.get(name, {}), found.get(name, {})
-        changed = [f"{key} {before.get(key)} -> {now.get(key)}" for key in _LOCKED if before.get(key) != now.get(key)]
-        if changed:
-            words.append(f"plugin {name} is not what the run was started with: {', '.join(changed)}")
-    return words
-
-
-# Results hang on these; changing them on resume would make one run of two searches.
-_FIXED = ("seed", "executor", "episodes", "confirmations", "audit")
-
-
-def _only_run(config: Config) -> None:
-    problems = []
-    for place in config.overridden:
-        dotted = ".".join(map(str, place))
-        if place[0] != "run" and not (place[0] == "plugins" and place[2:] == ("on_error",)):
-            what = "only run.* and a plugin's on_error can change when a run is resumed"
-            problems.append(f"--set {dotted}: {what}; start a new run to change the search")
-        elif len(place) > 1 and place[1] in _FIXED:
-            problems.append(
-                f"--set {dotted}: results hang on it, so it stays as the run was started; start a new run to change it"
-            )
-    if problems:
-        raise InputError(*problems)
-
-
-def _search(config: Config) -> dict[str, Any]:
-    """What of a configuration results hang on, by dotted place, as JSON holds it."""
-    data = json.loads(json.dumps(config.to_dict()))
-    found = {f"run.{name}": value for name, value in data["run"].items() if name in _FIXED}
-    # Once founded, a run is done with the agent it started from; and it has a copy of its own, under another name.
-    tables = {name: table for name, table in data["population"].items() if name != "initial_agent"}
-    found |= {f"population.{name}": value for name, value in tables.items()}
-    found |= {f"slots.{name}": value for name, value in data["slots"].items()}
-    for name, table in data["plugins"].items():
-        found |= {f"plugins.{name}.options.{option}": value for option, value in table["options"].items()}
-    return found
-
-
-def _same_search(folder: RunDirectory, config: Config) -> None:
-    """Whether ``run.toml`` still asks for the search that was started; one run must not be two searches.
-
-    Raises:
-        InputError: naming every value that is another one.
-    """
-    starts = Run(folder).operations("start")
-    held = starts["search"].iloc[0] if "search" in starts and len(starts) else None
-    if not isinstance(held, dict):
-        return
-    now, complaints = _search(config), Complaints(config.source)
-    for dotted in sorted({*held, *now}):
-        before, after = held.get(dotted), now.get(dotted)
-        place = tuple(dotted.split(".", 3 if dotted.startswith("plugins.") else 1))
-        # Plugins that came or went are told of as such.
-        if before != after and (place[0] != "plugins" or place[1] in config.plugins):
-            was = "no such value" if before is None else show(before)
-            complaints.add(
-                place, f"found {show(after)}, but the run was started with {was}. Write it back, or start a new run."
-            )
-    complaints.check()
+def _run_directory(path: Path | str) -> RunDirectory:
+    folder = RunDirectory.open(Path(path))
+    if folder.training:
+        remedy = "Open it with aiga.training.open, go on with it by aiga.training.resume or `aiga resume`"
+        raise InputError(f"{folder.path}: a training, not a run. {remedy}.")
+    return folder
 
 
 def _same_paths(folder: RunDirectory, made: Assembled) -> None:

@@ -13,13 +13,13 @@ from safetensors.torch import load
 from aiga.answers import Check, check_batch, check_layout, check_leaves, something
 from aiga.changes import settle
 from aiga.components import Domain, Layout
-from aiga.config import PopulationTable
 from aiga.data import Batch, Kind, Leaves, Pairs, Population
 from aiga.errors import InputError
 from aiga.lab import Workspace
 from aiga.loop import emit, lineage
 from aiga.registry import Components
 from aiga.streams import Stream, derive
+from aiga.tables import PopulationTable
 
 T = TypeVar("T")
 

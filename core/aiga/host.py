@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import traceback
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -169,6 +169,17 @@ class Host:
                 remedy = "it owns a slot and cannot be disabled" if plugin in self.owners else _remedy(plugin)
                 message = f"plugin {plugin!r} raised in {hook}, iteration {self.iteration}: {_say(error)} ({remedy})"
                 raise PluginError(message) from error
+
+
+def notices(plugins: Sequence[Plugin]) -> Iterator[str]:
+    """What plugins want a person to read when a run starts; that one cannot tell keeps no run from starting."""
+    for plugin in plugins:
+        if not hasattr(plugin, "notice"):
+            continue
+        try:
+            yield from [f"{plugin.name}: {line}" for line in plugin.notice()]
+        except Exception as error:
+            yield f"{plugin.name}: its notice cannot be shown: {type(error).__name__}: {error}"
 
 
 def _say(error: BaseException) -> str:

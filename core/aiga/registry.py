@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiga.errors import RAISED, AigaError, InputError, PluginError
 
 if TYPE_CHECKING:
-    from aiga.components import Cost, Domain, Executor, Network, Optimiser, Screen
+    from aiga.components import Cost, Domain, Executor, Network, Optimiser, Screen, Trainer
     from aiga.hooks import Plugin
 
 KINDS = ("domain", "network", "optimiser", "executor", "screen", "trainer", "logger")
@@ -66,7 +66,7 @@ class Components:
     def screen(self, name: str, screen: Screen, cost: Cost) -> None:
         self._put("screen", name, screen, cost)
 
-    def trainer(self, name: str, trainer: Any) -> None:
+    def trainer(self, name: str, trainer: Trainer) -> None:
         self._put("trainer", name, trainer)
 
     def logger(self, name: str, logger: Any) -> None:

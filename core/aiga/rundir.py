@@ -13,6 +13,7 @@ import shutil
 import socket
 import tempfile
 import time
+import tomllib
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -155,6 +156,14 @@ class RunDirectory:
     @property
     def name(self) -> str:
         return self.path.absolute().name
+
+    @property
+    def training(self) -> bool:
+        """Whether it is that of a training, of ``aiga train``."""
+        try:
+            return "train" in tomllib.loads(self.config_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False  # whoever reads it will say what is wrong
 
     @property
     def config_path(self) -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 from aiga.errors import Abandoned
 
 _AGAIN = 1.0  # seconds: a destructor or somebody's bare `except` may swallow what leaves an iteration, so it is raised again
+_ASKING = (signal.SIGINT, signal.SIGTERM)
 _LONGEST = 1e8  # seconds, three years: clocks of the system take no more
 
 
@@ -21,13 +22,21 @@ class Stop:
     """Watches limits and signals.
 
     The first SIGINT or SIGTERM asks for a stop at the next iteration boundary; when ``grace`` seconds have passed, a running
-    iteration is abandoned. The second ends the process at once.
+    iteration is abandoned. The second ends the process at once. ``unit`` is what a person calls an iteration.
     """
 
-    def __init__(self, *, seconds: float | None, iterations: int | None, evaluations: int | None, grace: float) -> None:
+    def __init__(
+        self,
+        *,
+        seconds: float | None,
+        iterations: int | None,
+        evaluations: int | None,
+        grace: float,
+        unit: str = "iteration",
+    ) -> None:
         self.reason: str | None = None
         self.abandoned = False
-        self._seconds = seconds
+        self._seconds, self._unit = seconds, unit
         self.restart()
         self._iterations, self._evaluations, self._grace = iterations, evaluations, grace
         self._signals, self._inside = 0, False
@@ -59,7 +68,8 @@ class Stop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._asked) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.getsignal(number) for number in _ASKING}
+        self.take()
         try:
             yield
         finally:
@@ -68,6 +78,12 @@ class Stop:
                 before[signal.SIGALRM] = self._alarm
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def take(self) -> None:
+        """Takes SIGINT and SIGTERM, back from a library that took them since; only in the main thread."""
+        if threading.current_thread() is threading.main_thread():
+            for number in _ASKING:
+                signal.signal(number, self._asked)
 
     @contextmanager
     def abandonable(self) -> Iterator[None]:
@@ -90,7 +106,7 @@ class Stop:
         self.reason = f"{signal.Signals(number).name} received"
         # Straight to the descriptor: a handler may have interrupted a print, which cannot be entered twice.
         with suppress(OSError):
-            os.write(2, f"{self.reason}: stopping at the end of this iteration; once more to stop at once\n".encode())
+            os.write(2, f"{self.reason}: stopping at the end of this {self._unit}; once more to stop at once\n".encode())
         self._alarm = signal.signal(signal.SIGALRM, self._late) or signal.SIG_DFL
         signal.setitimer(signal.ITIMER_REAL, min(max(self._grace, 1e-3), _LONGEST), _AGAIN)
 

@@ -100,6 +100,13 @@ class Stream:
         """float32 standard normal numbers, at most 6.34 from zero."""
         return self._draw(lambda words: _probit(words.double().add_(0.5).mul_(2.0**-32)), torch.float32, shape, device)
 
+    def gumbel(self, *shape: int, device: torch.device | str = "cpu") -> Tensor:
+        """float32 standard Gumbel numbers: ``argmax(logits + gumbel)`` draws from ``softmax(logits)``, bit-equal anywhere.
+
+        A softmax and a cumulative sum would draw the same, but for roundings that hang on a row's place.
+        """
+        return self._draw(lambda words: _gumbel(words.double().add_(0.5).mul_(2.0**-32)), torch.float32, shape, device)
+
     def integers(self, low: int, high: int, *shape: int, device: torch.device | str = "cpu") -> Tensor:
         """int64 from ``low`` up to, not including, ``high``; a range of at most 2**31."""
         return ((self.words(*shape, device=device) * (high - low)) >> 32) + low
@@ -154,9 +161,21 @@ def _horner(x: Tensor, first: float, *rest: float) -> Tensor:
 def _log(x: Tensor) -> Tensor:
     # torch.log rounds differently in a vector's body, in its tail and on a GPU; sums and products do not.
     mantissa, exponent = torch.frexp(x)
-    ratio = (mantissa - 0.7071067811865476).div_(mantissa + 0.7071067811865476)
+    part = _log_of_ratio((mantissa - 0.7071067811865476).div_(mantissa + 0.7071067811865476))
+    return part.add_(exponent.double().sub_(0.5).mul_(0.6931471805599453))
+
+
+def _log_of_ratio(ratio: Tensor) -> Tensor:
+    """``log((1 + ratio) / (1 - ratio))`` for ratios up to 0.18 from zero; it works in their memory."""
     series = _horner(ratio * ratio, 1 / 13, 1 / 11, 1 / 9, 1 / 7, 1 / 5, 1 / 3, 1.0)
-    return ratio.mul_(2.0).mul_(series).add_(exponent.double().sub_(0.5).mul_(0.6931471805599453))
+    return ratio.mul_(2.0).mul_(series)
+
+
+def _gumbel(p: Tensor) -> Tensor:
+    """The Gumbel quantile, ``-log(-log(p))``."""
+    # Near 1 a logarithm is the small difference of large numbers, unless it is taken of what is left to 1.
+    waiting = torch.where(p > 0.75, _log_of_ratio((1.0 - p) / (1.0 + p)), _log(p).neg_())
+    return _log(waiting).neg_()
 
 
 def _probit(p: Tensor) -> Tensor:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aiga.complaints import Complaints, closest, did_you_mean
-from aiga.config import Config, PluginTable
+from aiga.config import Document, TrainConfig
 from aiga.registry import Components
+from aiga.tables import PluginTable
 from aiga.toml_lines import Place
 
 if TYPE_CHECKING:
@@ -17,34 +18,38 @@ if TYPE_CHECKING:
 GROUP = "aiga"
 _NO_OPTIMISER = "none"
 _OWNER_HOOK = "aiga_select"
-_NAMES_A_PLUGIN = {"run": ("executor",), "population": ("domain", "networks")}
+_NAMES_A_PLUGIN = {"run": ("executor",), "population": ("domain", "networks"), "train": ("trainer",)}
 
 
-def named(config: Config) -> Iterator[tuple[str, Place, str]]:
+def named(config: Document) -> Iterator[tuple[str, Place, str]]:
     """What must be there besides ``[plugins]``: kind of component (or ``owner``), place, name; mistakes are left out."""
     for kind, place, name in _all_named(config):
         if not any(place[: len(mistake)] == mistake for mistake in config.left_out):
             yield kind, place, name
 
 
-def _all_named(config: Config) -> Iterator[tuple[str, Place, str]]:
-    yield "domain", ("population", "domain"), config.population.domain
-    for index, name in enumerate(config.population.networks):
-        yield "network", ("population", "networks", index), name
+def _all_named(config: Document) -> Iterator[tuple[str, Place, str]]:
+    if config.population is not None:
+        yield "domain", ("population", "domain"), config.population.domain
+        for index, name in enumerate(config.population.networks):
+            yield "network", ("population", "networks", index), name
+    if isinstance(config, TrainConfig):
+        yield "trainer", ("train", "trainer"), config.train.trainer
+        return
     yield "owner", ("slots", "select"), config.slots.select
     if config.slots.improve != _NO_OPTIMISER:
         yield "optimiser", ("slots", "improve"), config.slots.improve
     yield "executor", ("run", "executor"), config.run.executor
 
 
-def place_of(config: Config, plugin: str) -> Place:
+def place_of(config: Document, plugin: str) -> Place:
     """Where a configuration names a plugin first."""
     if plugin in config.plugins:
         return ("plugins", plugin)
     return next((place for _, place, name in named(config) if name == plugin), ("plugins", plugin))
 
 
-def hides_plugins(config: Config) -> bool:
+def hides_plugins(config: Document) -> bool:
     """Whether a mistake that was left out may keep a plugin from being found that would have brought a component."""
 
     def hides(place: Place) -> bool:
@@ -55,17 +60,17 @@ def hides_plugins(config: Config) -> bool:
     return any(hides(place) for place in config.left_out)
 
 
-def lost_plugins(config: Config) -> bool:
+def lost_plugins(config: Document) -> bool:
     """Whether all plugin tables were left out, or some that stood under a slip of ``[plugins]``."""
     tables = (str(place[0]) for place in config.left_out if len(place) == 1)
-    return any(table == "plugins" or (table not in Config.model_fields and _is_slip(table)) for table in tables)
+    return any(table == "plugins" or (table not in Document.model_fields and _is_slip(table)) for table in tables)
 
 
 def _is_slip(table: str) -> bool:
-    return closest(table, Config.model_fields) == "plugins"
+    return closest(table, Document.model_fields) == "plugins"
 
 
-def lost_origin(config: Config, plugin: str, installed: bool) -> bool:
+def lost_origin(config: Document, plugin: str, installed: bool) -> bool:
     """Whether a mistake that was left out may say where a plugin comes from: nothing is known of it then."""
     if {("plugins", plugin), ("plugins", plugin, "path")} & set(config.left_out):
         return True
@@ -74,14 +79,14 @@ def lost_origin(config: Config, plugin: str, installed: bool) -> bool:
     return not elsewhere and any(key not in PluginTable.model_fields for key in keys)
 
 
-def lost_options(config: Config, plugin: str) -> bool:
+def lost_options(config: Document, plugin: str) -> bool:
     """Whether a mistake that was left out may hold options of a plugin: those that it misses may be there."""
     mine = [place for place in config.left_out if place[:2] == ("plugins", plugin) and place[2:] != ("on_error",)]
     return bool(mine) or lost_plugins(config)
 
 
 def check_named(
-    config: Config,
+    config: Document,
     classes: Mapping[str, type[Plugin]],
     components: Components,
     complaints: Complaints,
@@ -104,8 +109,8 @@ def check_named(
                 _check_owner(place, name, classes, complaints)
         elif name not in components.names(kind) and (whole or _likely_slip(config, kind, name, components, installed)):
             complaints.add(place, _no_component(kind, name, components, installed))
-    domain = config.population.domain
-    if domain in components.names("domain"):
+    domain = None if config.population is None else config.population.domain
+    if domain is not None and domain in components.names("domain"):
         there = components.get("domain", domain)
         for plugin, found in classes.items():
             lacking = [capability for capability in found.needs if not callable(getattr(there, capability, None))]
@@ -115,7 +120,7 @@ def check_named(
                 complaints.add(place_of(config, plugin), f"{what} {remedy}", table=True)
 
 
-def _likely_slip(config: Config, kind: str, name: str, components: Components, installed: Sequence[str]) -> bool:
+def _likely_slip(config: Document, kind: str, name: str, components: Components, installed: Sequence[str]) -> bool:
     """Whether a name is close to one that is there, and that of no plugin which may yet bring the component."""
     expected = name in installed or name in config.plugins
     return not expected and closest(name, [*components.names(kind), *installed]) is not None

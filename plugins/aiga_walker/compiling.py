@@ -43,7 +43,10 @@ def _compile_here(say: Callable[[str], None]) -> None:
             say(f"compiling the walker's simulator: {25 * quarter} %")
 
     simulator.compile(progress)
-    say(f"compiled in {time.monotonic() - started:.0f} s; kept in {store.folder()}")
+    kept = (
+        f"kept in {store.folder()}" if store.held(simulator.lanes) else f"but not kept: {store.unwritable() or store.folder()}"
+    )
+    say(f"compiled in {time.monotonic() - started:.0f} s; {kept}")
 
 
 def checkup() -> str:

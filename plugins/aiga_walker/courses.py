@@ -26,7 +26,8 @@ def _ordered(ends: tuple[float, float]) -> tuple[float, float]:
     return ends
 
 
-_Length = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+# Far beyond what can be walked, and below what single precision and Box2D bear.
+_Length = Annotated[float, Field(ge=0.0, le=1000.0, allow_inf_nan=False)]
 _Range = Annotated[tuple[_Length, _Length], AfterValidator(_ordered)]
 
 
@@ -39,9 +40,9 @@ class Course(BaseModel):
     gap: _Range = (0.0, 0.0)
     stump: _Range = (0.0, 0.0)
     stair: _Range = (0.0, 0.0)
-    stair_steps: int = Field(default=0, ge=0, validate_default=True)
+    stair_steps: int = Field(default=0, ge=0, le=200, validate_default=True)
     seed: int | None = Field(default=None, ge=0, lt=2**62)
-    terrain: Literal["poet", "gymnasium", "gymnasium-hardcore"] = "poet"
+    terrain: Literal["poet", "gymnasium", "gymnasium-hardcore", "cppn"] = "poet"
 
     @field_validator("stair_steps")
     @classmethod

@@ -73,11 +73,21 @@ class WalkerDomain:
         self._threads = max(1, threads)
 
     def check(self) -> None:
-        """Refuses ``cuda`` where there is no device, or nothing to compile for it.
+        """Refuses the simulator where Numba may not compile, and ``cuda`` where there is no device.
 
         Raises:
             InputError: with the remedy.
         """
+        if self.physics != "box2d":
+            try:
+                from aiga_walker.physics import store
+            except ValueError as error:
+                # Numba reads its environment variables when it is imported.
+                raise InputError(
+                    f"walker: Numba refuses a NUMBA_ environment variable: {str(error).rstrip('.')}. Unset it."
+                ) from error
+            if trouble := store.disabled():
+                raise InputError(f'walker: physics "{self.physics}": {trouble} (physics = "box2d").')
         if self.physics == "cuda":
             from aiga_walker.physics import cuda_engine
 

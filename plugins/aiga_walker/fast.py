@@ -67,8 +67,13 @@ def policies_of(layers: Sequence[Dense]) -> Policies:
         ValueError: for an activation that there is not, or layers that make no actions of observations.
     """
     shapes, parts = [], []
-    for bias, weight, activation in layers:
+    given = OBSERVATIONS
+    for number, (bias, weight, activation) in enumerate(layers, 1):
         count, units = weight.shape[1:]
+        if count != given:
+            before = f"layer {number - 1} gives" if number > 1 else "an observation has"
+            raise ValueError(f"layer {number} takes {count} numbers; {before} {given}")
+        given = units
         padded = -(-units // policy.PADDED) * policy.PADDED
         if activation not in _ACTIVATIONS:
             raise ValueError(f"found activation {activation!r}; layers have one of {', '.join(_ACTIVATIONS)}")

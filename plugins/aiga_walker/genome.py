@@ -39,7 +39,9 @@ MOVES: Final = tuple((low, high) for low in (1, 0, -1) for high in (1, 0, -1) if
 
 
 def kind(terrain: str = "poet") -> Kind:
-    """The kind of a course whose terrain is drawn as POET does, or (``"gymnasium"``, ``"gymnasium-hardcore"``) Gymnasium."""
+    """The kind of a course whose terrain is drawn as POET does, as Gymnasium (``"gymnasium"``, ``"gymnasium-hardcore"``), or
+    by a network (``"cppn"``), of the genome of which only ``roughness`` counts: how far in m it may lead up or down.
+    """
     return Kind("walker", {"version": VERSION} if terrain == "poet" else {"version": VERSION, "terrain": terrain})
 
 

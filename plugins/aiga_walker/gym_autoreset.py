@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from aiga_walker.gym_courses import Courses, OwnCourses
-from aiga_walker.gym_memory import handing
+from aiga_walker.gym_memory import handing, whole
 from aiga_walker.gym_physics import Physics
 from aiga_walker.gym_walkers import ACTIONS, METADATA, Walkers, action_space, checked, observation_space
 
@@ -47,7 +47,7 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
         autoreset_mode: str | AutoresetMode,
         device: Any,
     ) -> None:
-        if max_episode_steps is not None and not (isinstance(max_episode_steps, int) and max_episode_steps >= 1):
+        if max_episode_steps is not None and not whole(max_episode_steps, 1):
             raise ValueError(f"max_episode_steps {max_episode_steps!r}: must be an int of 1 or more, or None for no limit")
         try:
             self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -90,6 +90,8 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
         """
         self._open()
         seeds = self._seeds_of(seed)
+        if options is not None and not isinstance(options, Mapping):
+            raise ValueError(f"options {options!r}: must be a dict, or None")
         options = dict(options or {})
         rows = np.flatnonzero(self._mask(options.pop("reset_mask"))).tolist() if "reset_mask" in options else self._all()
         drawn = {row: seeding.np_random(seeds[row]) for row in rows if seeds[row] is not None}
@@ -207,6 +209,8 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
             raise ValueError(
                 f"{len(each)} values of {name!r} for {self.num_envs} environments: give one for all, or one for each"
             )
+        if name == "np_random" and not all(isinstance(rng, np.random.Generator) for rng in each):
+            raise ValueError(f"np_random {values!r}: must be a numpy.random.Generator, or a list of them")
         if isinstance(courses, OwnCourses) and name == "course":
             courses.courses[:] = OwnCourses(each).courses
         else:
@@ -239,6 +243,8 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
             return [None] * self.num_envs
         if isinstance(seed, (int, np.integer)):
             return [int(seed) + row for row in self._all()]
+        if not isinstance(seed, (list, tuple, np.ndarray)) or np.ndim(seed) != 1:
+            raise ValueError(f"seed {seed!r}: must be one int, a list with an int or None for each environment, or None")
         seeds = [int(each) if isinstance(each, np.integer) else each for each in seed]
         if len(seeds) != self.num_envs:
             raise ValueError(f"seed: {len(seeds)} seeds for {self.num_envs} environments; give one int, or one for each")

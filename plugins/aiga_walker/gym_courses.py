@@ -40,10 +40,15 @@ class GymnasiumCourses:
 
     Args:
         hardcore: with stumps, stairs and pits.
+
+    Raises:
+        ValueError: if ``hardcore`` is no bool.
     """
 
     def __init__(self, hardcore: bool) -> None:
-        self.hardcore = hardcore
+        if not isinstance(hardcore, (bool, np.bool_)):
+            raise ValueError(f"hardcore {hardcore!r}: must be True or False")
+        self.hardcore = bool(hardcore)
 
     def choose(self, rows: Sequence[int], options: Mapping[str, Any]) -> None:
         """Nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Literal, Protocol
 
 import numpy as np
@@ -55,11 +56,15 @@ class HostMemory:
         return rows
 
     def actions(self, actions: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        if hasattr(actions, "detach"):
-            actions = actions.detach().cpu()
         try:
-            array = np.asarray(actions, np.float32)
-        except (TypeError, ValueError) as error:
+            if hasattr(actions, "detach"):
+                # NumPy has no bfloat16, which policies answer with.
+                actions = actions.detach().cpu() if actions.is_complex() else actions.detach().float().cpu()
+            array = np.asarray(actions)
+            if array.dtype.kind not in "fiub":
+                raise ValueError(f"found {array.dtype}")
+            array = array.astype(np.float32, copy=False)
+        except (TypeError, ValueError, RuntimeError) as error:
             raise _no_numbers(actions, shape, error) from error
         return _shaped(array, shape)  # type: ignore[no-any-return]
 
@@ -104,7 +109,7 @@ class DeviceMemory:
 
 
 def handing(device: Any) -> Handing:
-    """What makes of an array or a tensor what is handed out.
+    """What makes of an array or a tensor what is handed out; it can be pickled, as an environment is.
 
     Args:
         device: None for NumPy copies; ``cpu`` for tensors that share the array's memory; ``cuda`` for tensors on that device.
@@ -113,11 +118,10 @@ def handing(device: Any) -> Handing:
         ValueError: for another device, or one that is not there.
     """
     if device is None:
-        return lambda array: array.copy()
+        return np.copy
     import torch
 
-    wanted = device_of(device)
-    return lambda array: torch.as_tensor(array, device=wanted)
+    return partial(torch.as_tensor, device=device_of(device))
 
 
 def device_of(device: Any) -> Any:
@@ -140,6 +144,11 @@ def device_of(device: Any) -> Any:
     if (wanted.index or 0) >= there:
         raise ValueError(f"device {device!r}: torch finds {there} CUDA devices here; write device='cpu'")
     return torch.device("cuda", torch.cuda.current_device() if wanted.index is None else wanted.index)
+
+
+def whole(value: Any, least: int) -> bool:
+    """Whether ``value`` is an integer, Python's or NumPy's, of ``least`` or more; a bool is none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= least
 
 
 def _no_numbers(actions: Any, shape: tuple[int, ...], error: Exception) -> ValueError:

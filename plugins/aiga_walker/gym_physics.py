@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiga.machine import cores
-from aiga_walker.gym_memory import DeviceMemory, HostMemory, device_of
+from aiga_walker.gym_memory import DeviceMemory, HostMemory, device_of, whole
 from aiga_walker.terrain import Terrain
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def physics_of(name: Name, count: int, lidar: Lidar = "nearest", threads: int | 
         raise ValueError(f"physics {name!r}: must be one of {', '.join(get_args(Name))}")
     if lidar not in _LIDARS:
         raise ValueError(f"lidar {lidar!r}: must be one of {', '.join(_LIDARS)}")
-    if threads is not None and not (isinstance(threads, int) and threads >= 1):
+    if threads is not None and not whole(threads, 1):
         raise ValueError(f"threads {threads!r}: must be an int of 1 or more, or None for all cores")
     if name == "box2d":
         if threads not in (None, 1):

@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode
 
 from aiga_walker.gym_autoreset import AutoresetEnv
 from aiga_walker.gym_courses import GymnasiumCourses, OwnCourses
+from aiga_walker.gym_memory import whole
 from aiga_walker.gym_physics import Name, Physics, physics_of
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ class WalkerVectorEnv(AutoresetEnv):
         threads: int | None = None,
         device: str | torch.device | None = None,
     ) -> None:
-        _check_count(num_envs)
-        courses = [course] * num_envs if isinstance(course, (str, Mapping)) else list(course)
+        num_envs = _counted(num_envs)
+        courses: list[Any] = list(course) if isinstance(course, (list, tuple)) else [course] * num_envs
         if len(courses) != num_envs:
             raise ValueError(f"course: {len(courses)} courses for {num_envs} environments; give one for all, or one for each")
         own = OwnCourses(courses)
@@ -84,7 +85,7 @@ class BipedalVectorEnv(AutoresetEnv):
         threads: int | None = None,
         device: str | torch.device | None = None,
     ) -> None:
-        _check_count(num_envs)
+        num_envs = _counted(num_envs)
 
         def moved() -> Physics:
             return physics_of("fast", num_envs, threads=threads, device=device)
@@ -92,6 +93,7 @@ class BipedalVectorEnv(AutoresetEnv):
         super().__init__(num_envs, GymnasiumCourses(hardcore), moved, render_mode, max_episode_steps, autoreset_mode, device)
 
 
-def _check_count(num_envs: int) -> None:
-    if not isinstance(num_envs, int) or num_envs < 1:
+def _counted(num_envs: int) -> int:
+    if not whole(num_envs, 1):
         raise ValueError(f"num_envs {num_envs!r}: must be an int of 1 or more")
+    return int(num_envs)

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from aiga_walker.draw import Scene
 from aiga_walker.gym_courses import Courses
 from aiga_walker.gym_physics import Flags, Floats, Physics, Rows
-from aiga_walker.terrain import Terrain
+from aiga_walker.terrain import Packed, Terrain
 
 METADATA: Final[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 50}
 OBSERVATIONS, ACTIONS = 24, 4
+_SOME: Final = 256  # walkers begun at a time
 _LEG: Final = (math.pi, 5.0, math.pi, 5.0)
 _HIGH: Final = (math.pi, 5.0, 5.0, 5.0, *_LEG, 5.0, *_LEG, 5.0, *[1.0] * 10)
 
@@ -57,25 +58,35 @@ class Walkers:
     Attributes:
         seen: ``[N, 24]`` float32, the latest observations, always the same array, or tensor on the physics' device.
         memory: where the physics' arrays lie.
-        terrains: of each walker, None before its first episode.
     """
 
     def __init__(self, count: int, courses: Courses, physics: Physics) -> None:
         self.courses, self._physics = courses, physics
         self.seen, self.memory = physics.seen, physics.memory
-        self.terrains: list[Terrain | None] = [None] * count
+        # Thousands of walkers have a course each, which is looked at now and then.
+        self._ground: list[Packed | None] = [None] * count
         self._begun = np.zeros(count, np.bool_)
         self._scenes: dict[int, Scene] = {}
 
+    @property
+    def terrains(self) -> list[Terrain | None]:
+        """The ground of each walker; None before its first episode."""
+        return [None if ground is None else ground.terrain() for ground in self._ground]
+
     def begin(self, rows: Sequence[int], rngs: Sequence[np.random.Generator]) -> list[dict[str, Any]]:
         """New episodes in ``rows``, from the random numbers of each; what each tells in ``info``."""
-        starts = self.courses.draw(rows, rngs)
-        self._physics.begin(rows, [start.terrain for start in starts], [start.push for start in starts])
-        for row, start in zip(rows, starts, strict=True):
-            self.terrains[row] = start.terrain
-            self._scenes.pop(row, None)
+        infos = []
+        # A few at a time: a terrain as Python's numbers is ten times as large as what is kept of it.
+        for first in range(0, len(rows), _SOME):
+            some = rows[first : first + _SOME]
+            starts = self.courses.draw(some, rngs[first : first + _SOME])
+            self._physics.begin(some, [start.terrain for start in starts], [start.push for start in starts])
+            for row, start in zip(some, starts, strict=True):
+                self._ground[row] = Packed.of(start.terrain)
+                self._scenes.pop(row, None)
+            infos += [start.info for start in starts]
         self._begun[rows] = True
-        return [start.info for start in starts]
+        return infos
 
     def step(self, rows: Rows, actions: Any, void: Flags) -> tuple[Any, Any]:
         """One step, of 1/50 s, of ``rows`` with ``[N, 4]`` actions: their rewards, and which episodes it ended.
@@ -107,9 +118,9 @@ class Walkers:
         """``[240, 400, 3]`` of each walker, where it is."""
         self.ready()
         poses = self._physics.poses().tolist()
-        for row, terrain in enumerate(self.terrains):
-            if row not in self._scenes and terrain is not None:
-                self._scenes[row] = Scene(terrain)
+        for row, ground in enumerate(self._ground):
+            if row not in self._scenes and ground is not None:
+                self._scenes[row] = Scene(ground.terrain())
         return tuple(self._scenes[row].frame(pose) for row, pose in enumerate(poses))
 
     def close(self) -> None:

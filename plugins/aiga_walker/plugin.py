@@ -31,7 +31,7 @@ class WalkerOptions(aiga.Options):
     categories: Annotated[list[Category], Field(min_length=1), AfterValidator(_distinct)] = Field(
         default=["roughness", "pit", "stump", "stair"]
     )
-    steps: int = Field(default=2000, ge=1)
+    steps: int = Field(default=2000, ge=1, le=100_000)
     max_gap: float = Field(default=10.0, ge=0.8)
     lidar: Literal["nearest", "first-hit"] = "nearest"
 
@@ -69,6 +69,10 @@ class Walker(aiga.Plugin):
 
     def checkup(self) -> list[str]:
         """What is compiled of the simulator, and for which lanes."""
+        from aiga_walker.physics import store
+
+        if trouble := store.disabled() or store.unwritable():
+            raise aiga.InputError(f"the walker's simulator: {trouble}")
         from aiga_walker.compiling import checkup
 
         return [checkup()]

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import Final, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from aiga import Batch, Stream
@@ -47,6 +50,37 @@ class Terrain:
     boxes: tuple[tuple[Point, ...], ...]
 
 
+class Packed(NamedTuple):
+    """A terrain in arrays, a sixth of its size in memory.
+
+    Attributes:
+        line: ``[200, 2]`` float64.
+        corners: ``[C, 2]`` float64, of all boxes one after another.
+        ends: where in ``corners`` each box ends.
+    """
+
+    line: NDArray[np.float64]
+    corners: NDArray[np.float64]
+    ends: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, terrain: Terrain) -> Packed:
+        """The numbers of ``terrain``, exactly."""
+        corners = [corner for box in terrain.boxes for corner in box]
+        return cls(
+            np.array(terrain.line),
+            np.array(corners, np.float64).reshape(-1, 2),
+            np.cumsum([len(box) for box in terrain.boxes], dtype=np.int64),
+        )
+
+    def terrain(self) -> Terrain:
+        """What it was made of."""
+        corners = [(x, y) for x, y in self.corners.tolist()]
+        starts = [0, *self.ends.tolist()]
+        boxes = tuple(tuple(corners[start:end]) for start, end in pairwise(starts))
+        return Terrain(tuple((x, y) for x, y in self.line.tolist()), boxes)
+
+
 @dataclass(frozen=True)
 class _Draws:
     """What chance gives one course, as plain numbers: uniform in (0, 1) unless said otherwise."""
@@ -62,6 +96,10 @@ def terrains(envs: Batch) -> list[Terrain]:
     """The ground of each of ``B`` courses."""
     which = envs.kind.structure.get("terrain", "poet")
     seeds = envs.leaves["seed"]
+    if which == "cppn":
+        from aiga_walker.cppn_terrain import painted
+
+        return painted(seeds, envs.leaves["roughness"].double())
     if which != "poet":
         from aiga_walker.gym_terrain import drawn
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 
 import pytest
@@ -66,6 +67,14 @@ def test_normal_numbers_have_the_moments_of_a_standard_normal() -> None:
     assert abs((x**4).mean() - 3) < 0.078
 
 
+def test_gumbel_numbers_are_quantiles_of_the_words_to_the_last_one() -> None:
+    words = torch.cat([torch.arange(3000), 2**32 - 1 - torch.arange(3000), 2**31 + torch.arange(-50, 50)])
+    expected = torch.tensor([-math.log(-math.log((word + 0.5) / 2**32)) for word in words.tolist()], dtype=torch.float64)
+    assert torch.allclose(streams._gumbel((words.double() + 0.5) / 2**32), expected, rtol=1e-6, atol=1e-6)
+    drawn = Stream(5).words(500).double()
+    assert torch.equal(Stream(5).gumbel(500), streams._gumbel((drawn + 0.5) / 2**32).float())
+
+
 @examples
 @given(seeds, st.lists(int64s, min_size=2, max_size=6, unique=True), st.integers(1, 40))
 def test_a_rows_numbers_do_not_depend_on_its_mates(seed: int, keys: list[int], count: int) -> None:
@@ -91,7 +100,7 @@ def test_numbers_do_not_depend_on_the_pieces_they_are_made_in(piece: int, count:
 
     def draw() -> list[Tensor]:
         one, rows = Stream(2**63 + 1), Stream(2**63 + 1).rows(keys)
-        return [one.normal(count), rows.normal(count), rows.words(count), rows.uniform(count, 2)]
+        return [one.normal(count), rows.normal(count), rows.words(count), rows.uniform(count, 2), rows.gumbel(count)]
 
     whole = draw()
     monkeypatch.setattr(streams, "_PIECE", piece)

@@ -132,7 +132,7 @@ def test_what_changes_a_bit_is_found_in_ptx() -> None:
 
 @needs_numba_cuda
 @needs_gcc
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_the_kernels_ptx_computes_the_cpus_bits() -> None:
     simulator = cuda_engine.CudaEngine("cpu", launcher=Emulated())
     assert_same_bits(lived(simulator), lived(engine()))
@@ -141,7 +141,7 @@ def test_the_kernels_ptx_computes_the_cpus_bits() -> None:
 
 @needs_numba_cuda
 @needs_gcc
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("network", [MLP, Unsaid()])
 def test_the_domain_lives_in_them_as_on_the_processor(network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = cuda_engine.CudaEngine("cpu", launcher=Emulated())
@@ -162,7 +162,7 @@ def test_the_domain_lives_in_them_as_on_the_processor(network: Any, monkeypatch:
 
 @needs_numba_cuda
 @needs_gcc
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_vector_environment_steps_them_as_on_the_processor() -> None:
     simulator = cuda_engine.CudaEngine("cpu", launcher=Emulated())
     made = lambda: OnDevice(simulator, 3)  # noqa: E731

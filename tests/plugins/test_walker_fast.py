@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from aiga import Batch, Dense, Kind, Output, Pairs, Percept, Population, Scores, Status, Stream, Trajectory
+from aiga import Batch, Dense, InputError, Kind, Output, Pairs, Percept, Population, Scores, Status, Stream, Trajectory
 from aiga.data import Leaves
 from aiga_networks.mlp import Mlp, MlpNetwork
-from aiga_walker import courses
+from aiga_walker import Walker, courses
 from aiga_walker.compiling import compile_aloud
 from aiga_walker.domain import WalkerDomain
 from aiga_walker.env import CourseWalker
@@ -187,6 +187,9 @@ def test_layers_that_lead_nowhere_are_refused() -> None:
     wrong = [Dense(torch.zeros(1, 3), torch.zeros(1, 24, 3), "tanh")]
     with pytest.raises(ValueError, match="24 observations to 4 actions; found 24 to 3"):
         policies_of(wrong)
+    gap = [Dense(torch.zeros(1, 8), torch.zeros(1, 24, 8), "tanh"), Dense(torch.zeros(1, 4), torch.zeros(1, 9, 4), "tanh")]
+    with pytest.raises(ValueError, match="layer 2 takes 9 numbers; layer 1 gives 8"):
+        policies_of(gap)
     with pytest.raises(ValueError, match="found activation 'gelu'"):
         policies_of([Dense(torch.zeros(1, 4), torch.zeros(1, 24, 4), "gelu")])
 
@@ -230,3 +233,42 @@ def test_what_is_compiled_already_is_not_spoken_of() -> None:
 
 def test_a_walker_at_rest_takes_less_than_four_kibibytes() -> None:
     assert engine().herd(3).bytes_each < 4096
+
+
+def test_a_kernel_under_anothers_name_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import numba
+
+    monkeypatch.setenv("AIGA_CACHE", str(tmp_path))
+
+    def double(x: float) -> float:
+        return 2 * x
+
+    def triple(x: float) -> float:
+        return 3 * x
+
+    def made(function: Any) -> Any:
+        dispatcher = numba.njit(function)
+        dispatcher._cache = store.KernelCache(function, 1)
+        return dispatcher
+
+    assert (made(double)(2.0), made(triple)(2.0)) == (4.0, 6.0)
+    first, second = sorted((tmp_path / "kernels").glob("*.kernel"))
+    second.write_bytes(first.read_bytes())
+    assert made(triple)(2.0) == 6.0
+
+
+def test_a_folder_that_keeps_no_kernels_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIGA_CACHE", str(tmp_path))
+    assert store.unwritable() == ""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AIGA_CACHE", str(tmp_path / "file"))
+    assert "cannot be written (Not a directory); set AIGA_CACHE" in store.unwritable()
+    with pytest.raises(InputError, match="set AIGA_CACHE to a folder that can"):
+        Walker().checkup()
+
+
+def test_numba_that_may_not_compile_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numba.core.config.DISABLE_JIT", 1)
+    with pytest.raises(InputError, match=r"NUMBA_DISABLE_JIT is set.*physics = \"box2d\""):
+        WalkerDomain().check()
+    WalkerDomain(physics="box2d").check()

@@ -40,10 +40,12 @@ KINDS: dict[str, Any] = {
     "pits": {"gap": (0.3, 5.6)},
     "stumps": {"stump": (0.1, 3.0)},
     "stairs": {"stair": (0.2, 1.4), "stair_steps": 5},
+    "painted": {"roughness": 2.0, "terrain": "cppn"},
     "all": {"roughness": 1.0, "gap": (0.3, 1.7), "stump": (0.1, 1.3), "stair": (0.2, 1.1), "stair_steps": 3},
 }
 DEGENERATE: dict[str, Any] = {
     "roughness 10": {"roughness": 10.0},
+    "painted steeply": {"roughness": 60.0, "terrain": "cppn"},
     "the greatest": {"roughness": 10.0, "gap": (10.0, 10.0), "stump": (5.0, 5.0), "stair": (5.0, 5.0), "stair_steps": 9},
     "pits of no width": {"gap": (0.0, 1e-9)},
     "one pit for all": {"gap": (150.0, 150.0)},

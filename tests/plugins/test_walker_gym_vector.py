@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import re
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -16,6 +20,7 @@ from gymnasium.vector import AutoresetMode
 
 import aiga_walker  # noqa: F401  registers the environments
 from aiga_walker.physics import layout as at
+from aiga_walker.physics.engine import SHARE
 
 WALKER, BIPEDAL = "aiga/Walker-v0", "aiga/BipedalWalkerHardcore-v3"
 
@@ -105,6 +110,8 @@ def test_a_cuda_device_steps_to_the_same_numbers() -> None:
         (WALKER, {"course": ["flat"] * 3}, "course: 3 courses for 2 environments; give one for all, or one for each"),
         (BIPEDAL, {"threads": 0}, "threads 0: must be an int of 1 or more"),
         (BIPEDAL, {"num_envs": 0}, "num_envs 0: must be an int of 1 or more"),
+        (BIPEDAL, {"num_envs": True}, "num_envs True: must be an int of 1 or more"),
+        (BIPEDAL, {"hardcore": "no"}, "hardcore 'no': must be True or False"),
         (BIPEDAL, {"max_episode_steps": 0}, "max_episode_steps 0: must be an int of 1 or more, or None"),
         (BIPEDAL, {"autoreset_mode": "Never"}, "autoreset_mode 'Never': must be one of 'NextStep', 'SameStep', 'Disabled'"),
         (BIPEDAL, {"render_mode": "human"}, "render_mode 'human': must be None or 'rgb_array'"),
@@ -227,3 +234,51 @@ def test_attributes_are_read_and_set_for_each_environment() -> None:
     with pytest.raises(AttributeError, match="only np_random can"):
         make(BIPEDAL, 1).set_attr("course", "flat")
     assert env.call("render") == (None, None)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no process is forked here")
+def test_a_forked_process_steps_on_with_threads_of_its_own() -> None:
+    env = make(BIPEDAL, 2 * SHARE, threads=2)
+    env.reset(seed=0)
+    first, second = actions(2, 2 * SHARE)
+    env.step(first)
+    child = os.fork()
+    if not child:
+        signal.alarm(60)
+        env.step(second)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_pickled_environment_goes_on_in_another_process(tmp_path: Path) -> None:
+    env, (first, second) = make(BIPEDAL, 2), actions(2, 2)
+    env.reset(seed=0)
+    env.step(first)
+    (tmp_path / "env").write_bytes(pickle.dumps((env, second)))
+    code = "import pickle, sys; e, a = pickle.load(open(sys.argv[1], 'rb')); print(e.step(a)[0].tobytes().hex())"
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "env")], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert told.stdout.strip() == env.step(second)[0].tobytes().hex()
+    assert "compiling" not in told.stderr
+
+
+@pytest.mark.parametrize("seed", [1.5, torch.tensor(3), np.array(5), b"ab", {3, 4}, "ab"])
+def test_a_seed_that_is_none_is_refused(seed: Any) -> None:
+    env = make(BIPEDAL, 2)
+    with pytest.raises(ValueError, match="must be one int, a list with an int or None for each environment, or None"):
+        env.reset(seed=seed)
+    with pytest.raises(ValueError, match="must be a dict, or None"):
+        env.reset(options=seed)
+
+
+def test_actions_may_be_of_any_real_type() -> None:
+    env = make(BIPEDAL, 2)
+    steps = []
+    for given in (np.zeros((2, 4), np.int8), torch.zeros(2, 4, dtype=torch.bfloat16), np.zeros((2, 4)), [[0.0] * 4] * 2):
+        env.reset(seed=0)
+        steps.append(env.step(given)[0])
+    assert all(np.array_equal(step, steps[0]) for step in steps)
+    for wrong in (np.zeros((2, 4), complex), torch.zeros(2, 4, device="meta"), np.zeros((2, 4), "datetime64[s]")):
+        with pytest.raises(ValueError, match=re.escape("must be numbers of shape (2, 4)")):
+            env.step(wrong)

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import struct
 from types import SimpleNamespace
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from aiga_walker import genome
 from aiga_walker import terrain as ground
-from aiga_walker.terrain import CELL, CELLS, GROUND, PAD, Terrain, terrains
+from aiga_walker.courses import course_of
+from aiga_walker.terrain import CELL, CELLS, GROUND, PAD, Packed, Terrain, terrains
 
 
 def lay(seed: int = 0, **values: object) -> Terrain:
@@ -197,3 +199,22 @@ def test_any_genome_gives_two_hundred_vertices_from_left_to_right(
     assert line.shape == (CELLS, 2)
     assert np.isfinite(line).all()
     assert (np.diff(line[:, 0]) >= 0).all()
+
+
+@pytest.mark.parametrize("course", [{}, {"terrain": "gymnasium-hardcore"}, {"stump": (1.0, 2.0)}])
+def test_a_packed_terrain_is_the_terrain(course: dict[str, Any]) -> None:
+    terrain = lay(3, **course)
+    assert Packed.of(terrain).terrain() == terrain
+
+
+def test_painted_ground_begins_flat_and_leads_as_far_as_it_may() -> None:
+    made = terrains(course_of({"roughness": 3.0, "terrain": "cppn"}).rows(torch.arange(40)))
+    heights = np.array([[y for _, y in terrain.line] for terrain in made])
+    assert (heights[:, : PAD + 1] == GROUND).all()
+    assert np.allclose(np.abs(heights - GROUND).max(axis=1), 3.0, atol=1e-5)
+    assert len(np.unique(heights.round(3), axis=0)) == 40
+    turns = (np.diff(np.sign(np.diff(heights, axis=1)), axis=1) != 0).sum(axis=1)
+    assert turns.max() > 5
+    alone = terrains(course_of({"roughness": 3.0, "terrain": "cppn"}).rows(torch.tensor([7])))
+    assert alone == [made[7]]
+    assert terrains(course_of({"terrain": "cppn"}).rows(torch.tensor([1])))[0].line == lay(1).line

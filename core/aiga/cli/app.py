@@ -76,16 +76,34 @@ def run(
 
 @app.command()
 @answering
+def train(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What is trained: a plugins.toml with a table [train].")],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="N", help="Of the training; without it, the next free one.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="K=V", help="Overrides a key, such as train.max_steps=9. Repeatable.")
+    ] = None,
+    runs: Runs = RUNS,
+) -> None:
+    """Train with Lightning what a trainer makes, to its end. Stops, saves and resumes as a run does."""
+    from aiga.cli import training
+
+    training.train(file, name, settings or [], runs)
+
+
+@app.command()
+@answering
 def resume(
     name: Name,
     duration: Annotated[str | None, typer.Option("--for", metavar="TIME", help="How long to go on, such as 10m or 8h.")] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="K=V", help="Overrides a key of run.*, or a plugin's on_error. Repeatable."),
+        typer.Option("--set", metavar="K=V", help="Overrides a key of run.* or train.*, or an on_error. Repeatable."),
     ] = None,
     runs: Runs = RUNS,
 ) -> None:
-    """Go on with a run where its newest sound checkpoint left it."""
+    """Go on with a run or a training where its newest sound checkpoint left it."""
     from aiga.cli import running
 
     running.resume(find(name, runs), None if duration is None else minutes(duration), settings or [])
@@ -99,7 +117,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
     runs: Runs = RUNS,
 ) -> None:
-    """Show how far a run is: its niches and their scores, what was admitted, transferred and solved."""
+    """Show how far a run is: its niches and their scores, what was admitted, transferred and solved; or a training."""
     from aiga.cli import status as verb
 
     verb.show(find(name, runs), as_json, watch)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiga.journal import Journal
 
 if TYPE_CHECKING:
-    from aiga.config import Stop
+    from aiga.tables import Stop
 
 
 @dataclass

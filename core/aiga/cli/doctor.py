@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import typer
 
 from aiga import discovery
-from aiga.errors import PluginError
+from aiga.errors import InputError, PluginError
 from aiga.plugin_classes import PluginFault, PluginSource, check_class, import_class, install_command
 
 
@@ -89,6 +89,8 @@ def _raised(error: Exception, distribution: str) -> str:
     if isinstance(cause, ModuleNotFoundError):
         command = install_command(cause.name or "", distribution)
         return f'needs the module "{cause.name}", which is not installed. Install it: {command}'
+    if isinstance(cause, InputError):
+        return str(cause)
     return f"raised {type(cause).__name__} when it registered: {cause}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from aiga import experiment
 from aiga.cli.chronicle import Chronicle
@@ -15,11 +15,14 @@ from aiga.cli.plain import Plain
 from aiga.cli.screen import interactive
 from aiga.config import Config
 from aiga.errors import AigaError, InputError
+from aiga.host import notices
 from aiga.rundir import CONFIG, RunDirectory
 from aiga.runs import Run
 
 if TYPE_CHECKING:
     from aiga.cli.live import Display
+
+T = TypeVar("T")
 
 
 def run(file: Path, name: str | None, settings: Sequence[str], runs: Path) -> None:
@@ -38,11 +41,16 @@ def run(file: Path, name: str | None, settings: Sequence[str], runs: Path) -> No
 
 
 def resume(path: Path, minutes: float | None, settings: Sequence[str]) -> None:
-    """Goes on with a run and shows it to its end.
+    """Goes on with a run, or a training, and shows it to its end.
 
     Raises:
         AigaError: if it cannot go on, or fails.
     """
+    if RunDirectory(path).training:
+        from aiga.cli import training
+
+        training.resume(path, minutes, settings)
+        return
     with _display(path) as display:
         _carry(path, lambda: experiment.resume(path, minutes=minutes, overrides=settings, watcher=display), display)
 
@@ -55,10 +63,14 @@ def _display(path: Path) -> Plain | Display:
     return Display(path)
 
 
-def _carry(path: Path, work: Callable[[], Run], display: Plain | Display) -> None:
-    """Does the work; then says where all is and what to type next."""
+def carry(path: Path, work: Callable[[], T], display: Plain | Display) -> T:
+    """Does the work; where it fails, says how to go on.
+
+    Raises:
+        AigaError: if it fails.
+    """
     try:
-        finished = work()
+        return work()
     except AigaError as error:
         display.close()
         if error.exit_code != InputError.exit_code and (path / CONFIG).is_file():
@@ -69,6 +81,11 @@ def _carry(path: Path, work: Callable[[], Run], display: Plain | Display) -> Non
     except Exception as error:
         log = RunDirectory(path).log_path if (path / CONFIG).is_file() else None
         raise defect(error, log) from error
+
+
+def _carry(path: Path, work: Callable[[], Run], display: Plain | Display) -> None:
+    """Does the work; then says where all is and what to type next."""
+    finished = carry(path, work, display)
     display.close()
     pictures = _draw(finished, display)
     display.say(_closing(finished, pictures))
@@ -81,17 +98,7 @@ def _opening(path: Path, file: Path, made: experiment.Assembled) -> Iterator[str
     yield f"{path}: {population.domain} with {networks}, select by {slots.select}, improve by {slots.improve}, from {file}"
     yield f"seed {config.run.seed}, on {made.device}, executor {config.run.executor}; {_limits(config)}"
     yield f"scores are means of {config.run.episodes} episodes, solves are confirmed by {config.run.confirmations} fresh ones"
-    for plugin in made.plugins:
-        if hasattr(plugin, "notice"):
-            yield from _notice(plugin)
-
-
-def _notice(plugin: Any) -> list[str]:
-    try:
-        return [f"{plugin.name}: {line}" for line in plugin.notice()]
-    # Words about a run must not keep it from starting.
-    except Exception as error:
-        return [f"{plugin.name}: its notice cannot be shown: {type(error).__name__}: {error}"]
+    yield from notices(made.plugins)
 
 
 def _limits(config: Config) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
@@ -46,7 +46,7 @@ class Watched:
         with Journal(folder.journal_path, readonly=True) as journal:
             chronicle.read(journal)
             annecs = _last(journal.annecs())
-            ended = _ended(journal)
+            last = ended(journal)
         holder, saved = folder.holder(), self._checkpoint()
         scores = saved.get("scores", {})
         niches = [asdict(niche) for niche in chronicle.niches.values()]
@@ -60,8 +60,8 @@ class Watched:
             "live": holder is not None,
             "process": None if holder is None else asdict(holder),
             "resume": command("resume", folder.path, *chronicle.further(self._stop)),
-            "stopped": ended.get("stop") if holder is None else None,
-            "failure": ended.get("failure") if holder is None else None,
+            "stopped": last.get("stop") if holder is None else None,
+            "failure": last.get("failure") if holder is None else None,
             "iteration": chronicle.iteration,
             "niches": niches,
             "best": summary.get("best"),
@@ -98,6 +98,24 @@ class Watched:
         return self._saved[1]
 
 
+class Looking(Protocol):
+    """A run or a training that can be looked at again and again."""
+
+    def look(self) -> dict[str, Any]: ...
+
+
+def _training(path: Path) -> Looking:
+    from aiga.cli.training_status import WatchedTraining
+
+    return WatchedTraining(path)
+
+
+def _render_training(status: Mapping[str, Any]) -> RenderableType:
+    from aiga.cli import training_status
+
+    return training_status.render(status)
+
+
 def _saved(folder: Path) -> dict[str, Any]:
     from aiga import checkpoint
 
@@ -120,7 +138,7 @@ def _saved(folder: Path) -> dict[str, Any]:
     }
 
 
-def _ended(journal: Journal) -> dict[str, str]:
+def ended(journal: Journal) -> dict[str, str]:
     """How the latest stretch ended: the reason of its stop, or its failure; nothing where it was killed or goes on."""
     latest: tuple[int, dict[str, str]] = (0, {})
     for type, column in (("start", None), ("resume", None), ("stop", "reason"), ("failure", "text")):
@@ -144,28 +162,28 @@ def show(path: Path, as_json: bool, watch: bool) -> None:
     Raises:
         InputError: if there is no such run, or a newer aiga made it.
     """
-    watched = Watched(path)
+    watched: Looking = Watched(path) if not RunDirectory(path).training else _training(path)
     if as_json:
         _repeat(watched, watch)
         return
-    screen = console()
+    screen, draw = console(), render if isinstance(watched, Watched) else _render_training
     if not watch:
-        screen.print(render(watched.look()))
+        screen.print(draw(watched.look()))
         return
     if not screen.is_terminal:
         raise InputError("--watch: needs a terminal. Leave it out, or add --json for a line every two seconds.")
     from rich.live import Live
 
-    with Live(render(watched.look()), console=screen, auto_refresh=False) as live:
+    with Live(draw(watched.look()), console=screen, auto_refresh=False) as live:
         try:
             while True:
                 time.sleep(SECONDS)
-                live.update(render(watched.look()), refresh=True)
+                live.update(draw(watched.look()), refresh=True)
         except KeyboardInterrupt:
             return
 
 
-def _repeat(watched: Watched, watch: bool) -> None:
+def _repeat(watched: Looking, watch: bool) -> None:
     try:
         typer.echo(json.dumps(watched.look(), indent=None if watch else 2))
         while watch:
@@ -200,7 +218,17 @@ def render(status: Mapping[str, Any]) -> RenderableType:
     return Group(figures, "", niches, "", work)
 
 
-def _age(stamp: str | None) -> str:
+def state(status: Mapping[str, Any]) -> str:
+    """Whether it goes on, and where; or how it ended, and what to type."""
+    if status["live"]:
+        process = status["process"]
+        return f"running in process {process['pid']} on {process['host']}" if process["pid"] else "running"
+    why = status["stopped"] or (f"failed: {status['failure']}" if status["failure"] else "killed before it could save")
+    return f"not running ({why}); go on: {status['resume']}"
+
+
+def saved_ago(stamp: str | None) -> str:
+    """``, 12 s ago``; empty where the time is not known."""
     if stamp is None:
         return ""
     seconds = (datetime.now(UTC) - datetime.fromisoformat(stamp)).total_seconds()
@@ -209,12 +237,6 @@ def _age(stamp: str | None) -> str:
 
 def _figures(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     path, transfers = Path(status["path"]), status["transfers"]
-    if status["live"]:
-        process = status["process"]
-        state = f"running in process {process['pid']} on {process['host']}" if process["pid"] else "running"
-    else:
-        why = status["stopped"] or (f"failed: {status['failure']}" if status["failure"] else "killed before it could save")
-        state = f"not running ({why}); go on: {status['resume']}"
     won = (
         f", {transfers['still_winning']:,} of {transfers['audited']:,} still win on fresh seeds" if transfers["audited"] else ""
     )
@@ -222,10 +244,10 @@ def _figures(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     if status["annecs"] is not None:
         annecs += f", {status['annecs']:,} (against all that ever were)"
     saved = status["checkpoint"]
-    checkpoint = "none" if saved is None else f"iteration {saved['iteration']:,}{_age(saved['time'])}"
+    checkpoint = "none" if saved is None else f"iteration {saved['iteration']:,}{saved_ago(saved['time'])}"
     return [
         ("run", str(path)),
-        ("state", state),
+        ("state", state(status)),
         ("iteration", f"{status['iteration']:,}"),
         ("checkpoint", checkpoint),
         ("niches", f"{len(status['niches']):,}"),

@@ -111,6 +111,10 @@ class Engine:
         self._start, self._steps, self._rollout = built.start, built.steps, built.rollout
         self._polygon = entry(made.polygons.polygon.py_func)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process has, or compiles, an engine of its own."""
+        return engine, (self.lanes,)
+
     def compile(self, progress: Callable[[float], None] | None = None) -> None:
         """Compiles all kernels, or fetches them from disk.
 
@@ -300,6 +304,17 @@ def _on_threads(tasks: Sequence[Callable[[], None]]) -> None:
     finally:
         for future in waiting:
             future.result()
+
+
+def _forked() -> None:
+    """A child process has none of its parent's threads, and perhaps a lock that one of them held."""
+    global _COMPILING
+    _COMPILING = threading.RLock()
+    _crew.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 @cache

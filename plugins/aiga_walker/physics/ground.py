@@ -112,21 +112,24 @@ def _stretches(
     line: NDArray[np.float32], boxes: NDArray[np.float32], count: NDArray[np.int32], bins: NDArray[np.int32]
 ) -> None:
     """The first and last of the edges, and of the boxes, that reach into each stretch; outer stretches are endless."""
-    left = np.arange(at.BINS) * CELL
-    left, right = left.copy(), left + CELL
-    left[0], right[-1] = -np.inf, np.inf
     x = line[..., 0].astype(np.float64)
     low, high = np.minimum(x[:, :-1], x[:, 1:]), np.maximum(x[:, :-1], x[:, 1:])
-    bins[..., 0], bins[..., 1] = _reaching(low, high, left, right, np.full(len(line), at.VERTICES - 1))
-    bins[..., 2], bins[..., 3] = _reaching(boxes[..., at.BOX], boxes[..., at.BOX + 2], left, right, count)
+    bins[..., 0], bins[..., 1] = _reaching(low, high, np.full(len(line), at.VERTICES - 1))
+    bins[..., 2], bins[..., 3] = _reaching(boxes[..., at.BOX], boxes[..., at.BOX + 2], count)
 
 
-def _reaching(low: Any, high: Any, left: Any, right: Any, count: Any) -> tuple[Any, Any]:
-    number = np.arange(low.shape[1])
-    there = number[None] < count[:, None]
-    inside = there[:, None] & (high[:, None] >= left[:, None] - _REACH) & (low[:, None] <= right[:, None] + _REACH)
-    first = np.where(inside, number, low.shape[1]).min(axis=2)
-    last = np.where(inside, number, -1).max(axis=2)
-    # A range over several stretches goes from the first of one to the last of another: an empty stretch must not cut it short.
-    first = np.minimum.accumulate(first[:, ::-1], axis=1)[:, ::-1]
-    return first, np.maximum.accumulate(last, axis=1)
+def _reaching(low: NDArray[Any], high: NDArray[Any], count: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """``[C, BINS]`` numbers of the first and the last shape of each stretch; the first is beyond the last where there is none.
+
+    A range over several stretches goes from the first of one to the last of another, so that an empty one must not cut it
+    short: the first of a stretch is the least number of all shapes that end in it or to its right, the last is the greatest of
+    all that begin in it or to its left.
+    """
+    courses, shapes = low.shape
+    first, last = np.full((courses, at.BINS), shapes), np.full((courses, at.BINS), -1)
+    course, number = np.nonzero(np.arange(shapes)[None] < count[:, None])
+    begin = np.ceil((low[course, number] - _REACH) / CELL) - 1
+    end = np.floor((high[course, number] + _REACH) / CELL)
+    np.minimum.at(first, (course, np.clip(end, 0, at.BINS - 1).astype(np.int64)), number)
+    np.maximum.at(last, (course, np.clip(begin, 0, at.BINS - 1).astype(np.int64)), number)
+    return np.minimum.accumulate(first[:, ::-1], axis=1)[:, ::-1], np.maximum.accumulate(last, axis=1)

@@ -45,7 +45,9 @@ CROWDED: Final = 8  # more contacts than there is room for: the walker's numbers
 TOUCHING: Final = 1  # of STATE; bit 1: the manifold is of the body's face; from bit 2: its points
 FACE_B: Final = 2
 
-CONTACTS: Final = 48  # room for; 29 is the most seen in 300,000 steps of the roughest courses
+CONTACTS: Final = (
+    48  # room for; 29 is the most that walks needed on the roughest courses, 40 where pushes of 3 kN threw them about
+)
 FLOATS: Final = CONTACT_AT + CONTACTS * CONTACT
 INTS: Final = ICONTACT_AT + CONTACTS * ICONTACT
 

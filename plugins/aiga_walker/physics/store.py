@@ -19,17 +19,23 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+from numba.core import config
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 
 _SOURCES = Path(__file__).parent
+_SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "FULL_TRACEBACKS")
 ENTRIES = ("start", "steps", "rollout", "polygon")
 
 
 def folder() -> Path:
     """Where kernels lie: ``AIGA_CACHE``, or the user's cache directory."""
     given = os.environ.get("AIGA_CACHE")
-    return Path(given) / "kernels" if given else Path(platformdirs.user_cache_dir("aiga", appauthor=False)) / "kernels"
+    return (
+        Path(given).expanduser() / "kernels"
+        if given
+        else Path(platformdirs.user_cache_dir("aiga", appauthor=False)) / "kernels"
+    )
 
 
 @cache
@@ -39,6 +45,8 @@ def stamp() -> str:
     for path in sorted([*_SOURCES.glob("*.py"), _SOURCES.parent / "terrain.py"]):
         digest.update(path.read_bytes())
     versions = [version("numba"), version("llvmlite"), version("numpy"), sys.version]
+    # What a user may have told Numba's compiler by environment variables.
+    versions += [f"{name}={getattr(config, name, None)}" for name in _SETTINGS]
     return hashlib.sha256(digest.digest() + "\n".join(versions).encode()).hexdigest()[:16]
 
 
@@ -75,9 +83,8 @@ class KernelCache(_Cache):
         """The compiled kernel; None where there is none, or none that can be read."""
         target_context.refresh()
         try:
-            data = self.path(sig, target_context.codegen()).read_bytes()
-            digest, payload = data[:32], data[32:]
-            if hashlib.sha256(payload).digest() != digest:
+            payload = _whole(self.path(sig, target_context.codegen()))
+            if payload is None:
                 return None
             rebuild: Any = CompileResult._rebuild
             return rebuild(target_context, *pickle.loads(payload))
@@ -93,7 +100,7 @@ class KernelCache(_Cache):
             with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
                 part = Path(file.name)
             try:
-                part.write_bytes(hashlib.sha256(payload).digest() + payload)
+                part.write_bytes(_digest(path, payload) + payload)
                 part.replace(path)
             except OSError:
                 part.unlink(missing_ok=True)
@@ -109,8 +116,44 @@ class KernelCache(_Cache):
 
 
 def held(lanes: int) -> bool:
-    """Whether kernels of these sources for so many lanes lie on disk, for this processor."""
+    """Whether kernels of these sources for so many lanes lie on disk undamaged, for this processor."""
     from numba.core.registry import cpu_target
 
     codegen = cpu_target.target_context.codegen()
-    return all(any(folder().glob(f"{name}-{lanes}-{stamp()}-{_processor(codegen)}-*.kernel")) for name in ENTRIES)
+    files = {name: folder().glob(f"{name}-{lanes}-{stamp()}-{_processor(codegen)}-*.kernel") for name in ENTRIES}
+    return all(any(_whole(path) is not None for path in paths) for paths in files.values())
+
+
+def disabled() -> str:
+    """Why Numba compiles nothing, in words for the user; empty where it does."""
+    return (
+        "NUMBA_DISABLE_JIT is set, and Numba compiles the simulator; unset it, or take Box2D"
+        if getattr(config, "DISABLE_JIT", 0)
+        else ""
+    )
+
+
+def unwritable() -> str:
+    """Why no kernel can be kept, in words for the user; empty where they can."""
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder(), suffix=".part") as file:
+            file.write(bytes(2**22))  # about what the kernels of one number of lanes take
+            file.flush()
+    except OSError as error:
+        return f"{folder()} cannot be written ({error.strerror or error}); set AIGA_CACHE to a folder that can"
+    return ""
+
+
+def _digest(path: Path, payload: bytes) -> bytes:
+    # With the name: a kernel under another one's would be called with the wrong arguments.
+    return hashlib.sha256(path.name.encode() + payload).digest()
+
+
+def _whole(path: Path) -> bytes | None:
+    """What was kept at ``path``; None where it is not what was written, or nothing."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return data[32:] if _digest(path, data[32:]) == data[:32] else None

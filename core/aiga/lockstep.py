@@ -1,0 +1,175 @@
+"""Lives of chosen moves, lived in lockstep: what domains with discrete actions share.
+
+All rows are asked at every step, also those whose life is over, and these are not listened to: the bits of the others then do
+not hang on who is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from aiga.components import Network, Output, Percept
+from aiga.data import Leaves, Scores, Status, Trajectory
+from aiga.streams import Stream, derive
+
+_CHANCE = Stream(derive("lockstep", "choice", 1))
+
+
+class World(Protocol):
+    """What ``P`` agents live in, side by side; tensors on the agents' device."""
+
+    def observe(self, step: int, reward: Tensor, previous: Tensor) -> Tensor:
+        """``[P, *inputs]`` float32, a new tensor, given the last ``reward`` ``[P]`` and action ``[P, n]``, zeros at birth."""
+        ...
+
+    def act(self, step: int, action: Tensor) -> Tensor:
+        """``[P]`` float32 rewards of actions ``[P]`` int64."""
+        ...
+
+    def traces(self) -> dict[str, Tensor]:
+        """``[P, ...]`` by name after the latest action: what a recorded life shall show besides."""
+        ...
+
+
+@dataclass(frozen=True)
+class Lived:
+    """What came of ``P`` lives.
+
+    Attributes:
+        reward: ``[P]`` float64, the sum over a life.
+        sound: ``[P]`` bool: whether every answer was a number.
+        trajectory: where it was asked for. Actions are ``[T, P]`` int64; extras are the world's traces, ``logits``
+            ``[T, P, n]`` and, of networks that have them, ``values`` ``[T, P]``, both with their graph where the leaves
+            require gradients.
+    """
+
+    reward: Tensor
+    sound: Tensor
+    trajectory: Trajectory | None
+
+    def scores(self, fitness: Tensor, cost: Mapping[str, int], **columns: Tensor) -> Scores:
+        """Scores with ``fitness`` ``[P]``, failed where an answer was no number."""
+        status = torch.where(self.sound.cpu(), int(Status.OK), int(Status.NAN))
+        reasons = dict.fromkeys(torch.nonzero(status).flatten().tolist(), "an answer of the network is not a finite number")
+        fitness = torch.where(self.sound, fitness, torch.nan)
+        return Scores({"fitness": fitness, **columns}, status, reasons, cost)
+
+
+def lockstep(
+    world: World,
+    network: Network,
+    leaves: Leaves,
+    agent: Tensor,
+    seeds: Tensor,
+    lengths: Tensor,
+    choices: int,
+    record: bool = False,
+) -> Lived:
+    """``P`` lives of ``B`` agents; actions are drawn from the network's logits.
+
+    Gradients reach ``leaves`` through the logits and values of a recorded life; nothing else of it has a graph.
+
+    Args:
+        world: what they live in.
+        network: what the agents are made of; it answers ``[P, n]`` logits.
+        leaves: ``[B, ...]`` of each agent.
+        agent: ``[P]`` int64, whose each life is.
+        seeds: ``[P]`` int64; they fix the draws.
+        lengths: ``[P]`` int64 on the host, steps of each life, at least 1.
+        choices: ``n``, how many actions there are.
+        record: keep the trajectory.
+    """
+    with torch.set_grad_enabled(record and torch.is_grad_enabled()):
+        mind = _Mind(network, leaves, agent.cpu())
+        return _live(world, mind, next(iter(leaves.values())).device, seeds, lengths, choices, record)
+
+
+def _live(world: World, mind: _Mind, device: torch.device, seeds: Tensor, lengths: Tensor, choices: int, record: bool) -> Lived:
+    count, steps = len(seeds), int(lengths.max())
+    together = bool((lengths == steps).all())
+    chance = _CHANCE.rows(seeds).gumbel(steps, choices, device=device)
+    one_hot, length = torch.eye(choices, device=device), lengths.to(device)
+    reward, previous = torch.zeros(count, device=device), torch.zeros(count, choices, device=device)
+    total, odd = torch.zeros(count, dtype=torch.float64, device=device), torch.zeros(count, device=device)
+    over, kept = torch.zeros(count, dtype=torch.bool, device=device), _Record(together)
+    for step in range(steps):
+        seen = world.observe(step, reward, previous)
+        output = mind.answer(Percept(seen, reward, over, previous))
+        logits, alive = output.action.detach(), ~over
+        action = (logits + chance[:, step]).argmax(dim=1)
+        # One number that is none makes a sum none: to add is cheaper than to ask at every step.
+        reward, sums = world.act(step, action), logits.sum(dim=1)
+        if not together:
+            reward, sums = torch.where(alive, reward, 0.0), torch.where(alive, sums, 0.0)
+        odd, over = odd + sums, length <= step + 1
+        total, previous = total + reward.double(), one_hot[action]
+        if record:
+            kept.add(
+                alive,
+                {"observations": seen, "actions": action, "rewards": reward, "done": over},
+                {"logits": output.action, **({} if output.value is None else {"values": output.value}), **world.traces()},
+            )
+    return Lived(total, odd.isfinite(), kept.trajectory() if record else None)
+
+
+class _Mind:
+    """The agents of ``P`` lives, one row a life.
+
+    Where gradients are wanted and each agent has a stretch of as many lives, a network that is able gets them side by side, and
+    for another one gradients are summed along the stretch and not scattered.
+    """
+
+    def __init__(self, network: Network, leaves: Leaves, agent: Tensor) -> None:
+        count, lives = len(next(iter(leaves.values()))), len(agent)
+        each = lives // max(count, 1)
+        self._network = network
+        self._lead: tuple[int, ...] = (lives,)
+        wanted = torch.is_grad_enabled() and any(leaf.requires_grad for leaf in leaves.values())
+        if not wanted or not torch.equal(agent, torch.arange(count).repeat_interleave(each)):
+            self._leaves = {name: leaf[agent.to(leaf.device)] for name, leaf in leaves.items()}
+            self._life = network.newborn(self._leaves)
+            return
+        self._leaves = {name: leaf[:, None] for name, leaf in leaves.items()}
+        if getattr(network, "side_by_side", False):
+            self._lead = (count, each)
+            born = network.newborn(self._leaves)
+            self._life = {name: part.expand(count, each, *part.shape[2:]) for name, part in born.items()}
+            return
+        wide = {name: leaf.expand(count, each, *leaf.shape[2:]) for name, leaf in self._leaves.items()}
+        self._leaves = {name: leaf.reshape(lives, *leaf.shape[2:]) for name, leaf in wide.items()}
+        self._life = network.newborn(self._leaves)
+
+    def answer(self, percept: Percept) -> Output:
+        """The answers ``[P, ...]`` to what is perceived, ``[P, ...]``; they have perceived it."""
+        if len(self._lead) == 1:
+            output, self._life = self._network.step(self._leaves, self._life, percept)
+            return output
+        given = {name: part for name, part in vars(percept).items() if part is not None}
+        wide = Percept(**{name: part.reshape(*self._lead, *part.shape[1:]) for name, part in given.items()})
+        output, self._life = self._network.step(self._leaves, self._life, wide)
+        return Output(output.action.flatten(0, 1), None if output.value is None else output.value.flatten(0, 1))
+
+
+class _Record:
+    """Lives step by step; a row whose life is over repeats its last entry."""
+
+    def __init__(self, together: bool) -> None:
+        self._together = together
+        self._steps: list[dict[str, Tensor]] = []
+        self._extras: tuple[str, ...] = ()
+
+    def add(self, alive: Tensor, now: dict[str, Tensor], extras: dict[str, Tensor]) -> None:
+        self._extras, now = tuple(extras), {**now, **extras}
+        if not self._together and self._steps:
+            last = self._steps[-1]
+            now = {n: torch.where(alive.reshape(-1, *[1] * (x.ndim - 1)), x, last[n]) for n, x in now.items()}
+        self._steps.append(now)
+
+    def trajectory(self) -> Trajectory:
+        whole = {name: torch.stack([step[name] for step in self._steps]) for name in self._steps[0]}
+        return Trajectory(extras={name: whole.pop(name) for name in self._extras}, **whole)

@@ -1,0 +1,80 @@
+"""What a plugin provides for ``aiga train``: a module and its data, made from what the configuration names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiga.data import Batch
+from aiga.streams import Stream
+
+if TYPE_CHECKING:
+    from pytorch_lightning import LightningModule
+
+    from aiga.components import Domain
+
+
+class Setup(Protocol):
+    """What a trainer sees of the training that it is asked for.
+
+    Attributes:
+        seed: ``[run] seed``; everything random hangs on it.
+        domain: that of ``[population]``; None where the configuration has no such table.
+        domain_name: under which it is registered; empty where there is none.
+        networks: names of the networks in ``[population]``, in order; empty where there are none.
+        device: where Lightning will put the module: ``cpu``, ``cuda`` or ``mps``.
+        path: the training's folder, for files of its own. It is not there yet when the module is made.
+    """
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def domain(self) -> Domain | None: ...
+    @property
+    def domain_name(self) -> str: ...
+    @property
+    def networks(self) -> tuple[str, ...]: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+
+    def component(self, kind: str, name: str) -> Any:
+        """A registered component; KeyError names what there is."""
+        ...
+
+    def rng(self, *key: int | str) -> Stream:
+        """A stream of the trainer's own, named by ``key``; the same in every stretch of a training."""
+        ...
+
+    def agents(self, count: int, network: str | None = None) -> Batch:
+        """``count`` agents to train, on the host: newborn, or all ``[population] initial_agent`` where there is one.
+
+        Args:
+            count: how many.
+            network: one of ``networks``; the first of them where none is given.
+
+        Raises:
+            InputError: if ``[population]`` names no domain and network.
+        """
+        ...
+
+
+class Trainer(Protocol):
+    """Makes what ``aiga train`` trains. The core knows no algorithm: what is learnt, and how, is the module's alone.
+
+    Capability: ``agents(module) -> Batch``, the trained agents, explicit and of one kind. Each becomes a safetensors file in
+    the training's folder, from which ``[population] initial_agent`` of a run can start.
+    """
+
+    def make(self, setup: Setup) -> tuple[LightningModule, Any]:
+        """The module, and its data.
+
+        Called once in every stretch of a training, a resumed one too, before anything is written; the module's state is
+        loaded afterwards. Python's, NumPy's and torch's generators are seeded, so that parameters drawn from them repeat.
+
+        Returns:
+            A ``LightningModule``; and a loader of training batches, a ``LightningDataModule``, or None where the module has
+            the loaders itself.
+        """
+        ...

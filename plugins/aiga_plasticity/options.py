@@ -1,0 +1,79 @@
+"""What can be set of the recurrent networks, with the papers' values where they have one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+import aiga
+
+Wiring = Literal["projected", "additive", "clamped"]
+
+
+class RnnOptions(aiga.Options):
+    """A recurrent network of tanh units (Elman 1990)."""
+
+    units: int | None = Field(
+        default=None,
+        ge=1,
+        description="recurrent units; left out, 100, or in a wiring other than projected as many as are wired",
+    )
+    wiring: Wiring = Field(
+        default="projected",
+        description="how what is perceived reaches the units: projected by learned weights; additive, 20 times each number to "
+        "a unit of its own; clamped, a number other than 0 holds its unit; wired units are also the answer",
+    )
+    reward: bool = Field(default=True, description="perceive the reward of the step before, where the domain has one")
+    previous_action: bool = Field(default=True, description="perceive the last action, where the domain has one")
+    value: bool = Field(default=True, description="answer a value too, as actor-critic optimisers need")
+    weight_scale: float = Field(
+        default=0.9, ge=0.0, description="standard deviation of newborn recurrent weights, in units of 1 / sqrt(units)"
+    )
+
+
+class LstmOptions(RnnOptions):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate of Gers et al. 2000)."""
+
+
+class TraceOptions(RnnOptions):
+    """What networks with Hebbian traces share."""
+
+    alpha: Literal["connection", "shared"] = Field(
+        default="connection", description="a plasticity of its own for each connection, or one for all"
+    )
+    alpha_init: Literal["normal", "uniform"] = Field(
+        default="normal", description="how newborn plasticities are drawn: around 0, or from 0 up; a shared one is alpha_scale"
+    )
+    alpha_scale: float = Field(
+        default=0.01, ge=0.0, description="standard deviation of normal newborn plasticities, bound of uniform ones"
+    )
+    bound: float = Field(default=1.0, gt=0.0, description="largest absolute value of a trace in rules that have one")
+    eta: float = Field(default=0.01, description="rate of change within a life at birth; it is learned")
+
+
+class PlasticOptions(TraceOptions):
+    """Differentiable plasticity (Miconi et al. 2018)."""
+
+    rule: Literal["decay", "oja", "clip", "soft-clip"] = Field(
+        default="decay",
+        description="how traces change: Hebb with decay; Oja's; Hebb added up and clipped, as controls of backpropamine are",
+    )
+    trace: Literal["auto", "kept", "free"] = Field(
+        default="auto",
+        description="whole lives of rule decay under gradients: keep the traces, or do without (the same numbers but for "
+        "rounding); auto does without where that is faster",
+    )
+
+
+class BackpropamineOptions(TraceOptions):
+    """Self-modulated plasticity (Miconi et al. 2019)."""
+
+    modulation: Literal["simple", "retroactive"] = Field(
+        default="simple", description="what the modulator gates: Hebb's product now, or an eligibility trace of it"
+    )
+    limit: Literal["clip", "soft-clip"] = Field(
+        default="clip", description="how traces are kept within bound: cut off, or changing less the nearer they are"
+    )
+    fan_out: bool = Field(default=False, description="a learned gain and offset of the modulator for each postsynaptic unit")
+    eta: float = Field(default=0.1, description="rate of the eligibility trace at birth, where there is one; it is learned")

@@ -1,0 +1,148 @@
+"""Lives of recall: step by step for scores, whole at once for gradients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final, cast
+
+import torch
+from torch import Tensor
+
+from aiga import Batch, Network, Pairs, Percept, Population, Scores, Status, Stream, Trajectory
+from aiga.data import Leaves
+from aiga.streams import derive
+from aiga_recall.episodes import Episodes, Source, episodes
+
+EPISODE: Final = Stream(derive("recall", "episode", 1))
+
+
+@torch.no_grad()
+def live(
+    pairs: Pairs, network: Network, seeds: Tensor, source: Source, signs: bool, record: bool = False
+) -> tuple[Scores, Trajectory | None]:
+    """One episode a pair, each drawn from its seed.
+
+    A row whose episode is over goes on being asked, and is not listened to.
+
+    Args:
+        pairs: tasks with agents of one kind.
+        network: what the agents are made of.
+        seeds: ``[P]`` int64.
+        source: where patterns come from.
+        signs: how an error is measured; see :func:`errors`.
+        record: keep the lives.
+
+    Returns:
+        Scores with ``fitness`` (1 less the error) and ``error``; and where wanted the lives, whose ``target`` is the probed
+        pattern.
+    """
+    agents, row = _agents(pairs)
+    shown = episodes(EPISODE.rows(seeds), _tasks(pairs, agents.device), source)
+    leaves = {name: leaf[row] for name, leaf in agents.leaves.items()}
+    life, kept = network.newborn(leaves), list[Tensor]()
+    answer = torch.zeros_like(shown.target)
+    for step, observation in enumerate(shown.observations):
+        output, life = network.step(leaves, life, Percept(observation))
+        over = (step >= shown.length)[:, None]
+        answer = torch.where(over, answer, output.action.to(answer.dtype))
+        if record:
+            kept.append(answer)
+    error = errors(answer, shown, signs).cpu()
+    scores = _scores(error, int(shown.length.sum()))
+    return scores, _trajectory(shown, torch.stack(kept), scores.fitness) if record else None
+
+
+def loss(pairs: Pairs, network: Network, stream: Stream, source: Source) -> Tensor:
+    """``[P]``: mean squared difference of each pair's last answer and the probed pattern, differentiable in the agents' leaves.
+
+    Args:
+        pairs: tasks with agents of one kind; pairs of one agent are computed together where all agents have equally many.
+        network: what the agents are made of; by its ``unroll`` where it has one.
+        stream: with a row key for each episode; without, pairs are keyed by their position.
+        source: where patterns come from.
+    """
+    answer, shown = recall(pairs, network, stream, source)
+    return ((answer - shown.target.to(answer.dtype)).square() * shown.used).sum(dim=1) / shown.used.sum(dim=1)
+
+
+def recall(pairs: Pairs, network: Network, stream: Stream, source: Source) -> tuple[Tensor, Episodes]:
+    """Each pair's last answer ``[P, W]``, with its gradients, and the episodes; see :func:`loss`."""
+    agents, row = _agents(pairs)
+    stream = stream if stream.row_keys is not None else stream.rows(torch.arange(len(pairs)))
+    shown = episodes(stream, _tasks(pairs, agents.device), source)
+    if hasattr(network, "unroll"):
+        return _unrolled(agents.leaves, row, network, shown), shown
+    leaves = {name: leaf[row] for name, leaf in agents.leaves.items()}
+    life, answers = network.newborn(leaves), []
+    for observation in shown.observations:
+        output, life = network.step(leaves, life, Percept(observation))
+        answers.append(output.action)
+    return torch.stack(answers)[shown.length - 1, torch.arange(len(row), device=row.device)], shown
+
+
+def errors(answer: Tensor, shown: Episodes, signs: bool) -> Tensor:
+    """``[P]`` float64: with ``signs`` the share of bits whose sign is wrong, 0.25 by chance where half of them are blanked.
+
+    Else what squared difference is left of what was blanked, 1 for an answer of nothing at all. NaN for an answer that is.
+    """
+    answer, target = answer.double(), shown.target.double()
+    if signs:
+        wrong = ((answer * target <= 0) & shown.used).sum(dim=1) / shown.used.sum(dim=1)
+        return torch.where(answer.isnan().any(dim=1), torch.nan, wrong.double())
+    left = torch.where(shown.blanked, answer - target, 0.0).square().sum(dim=1)
+    return left / torch.where(shown.blanked, target, 0.0).square().sum(dim=1).clamp(min=1e-12)
+
+
+def _unrolled(leaves: Leaves, row: Tensor, network: Network, shown: Episodes) -> Tensor:
+    """``[P, W]``: the lives of each agent side by side, where every one has equally many; else each pair by itself."""
+    order = torch.argsort(row, stable=True)
+    agents, counts = torch.unique_consecutive(row[order], return_counts=True)
+    count = int(counts[0])
+    if bool((counts != count).any()):
+        agents, count = row[order], 1
+    mine = {name: leaf[agents] for name, leaf in leaves.items()}
+    in_order = bool((row[1:] >= row[:-1]).all())
+    observations = shown.observations if in_order else shown.observations[:, order]
+    observations = observations.reshape(len(observations), len(agents), count, -1)
+    output = cast(Any, network).unroll(mine, Percept(observations))
+    places = torch.arange(len(row), device=row.device)
+    answer: Tensor = output.action[shown.length[order] - 1, places // count, places % count]
+    return answer if in_order else answer[torch.argsort(order)]
+
+
+def _agents(pairs: Pairs) -> tuple[Batch, Tensor]:
+    """The agents' one batch, and ``[P]`` the row of it that each pair names, on its device."""
+    population, (where,) = Population.join(pairs.agents)
+    if len(population.batches) != 1:
+        raise ValueError(f"recall takes agents of one kind, not of {len(population.batches)}")
+    agents = population.batches[0].explicit()
+    return agents, where[pairs.agent.cpu()].to(agents.device)
+
+
+def _tasks(pairs: Pairs, device: torch.device) -> Leaves:
+    """``[P]`` leaves of the tasks, on ``device``."""
+    population, (where,) = Population.join(pairs.envs)
+    if len(population.batches) != 1:
+        raise ValueError(f"recall takes tasks of one kind, not of {len(population.batches)}")
+    rows = where[pairs.env.cpu()]
+    return {name: leaf[rows.to(leaf.device)].to(device) for name, leaf in population.batches[0].leaves.items()}
+
+
+def _scores(error: Tensor, steps: int) -> Scores:
+    scores = Scores.of(1.0 - error, {"environment_steps": steps}, error=error)
+    lost = torch.nonzero(error.isnan()).flatten()
+    scores.status[lost] = int(Status.NAN)
+    return replace(scores, reasons=dict.fromkeys(lost.tolist(), "an answer is not a number"))
+
+
+def _trajectory(shown: Episodes, answers: Tensor, fitness: Tensor) -> Trajectory:
+    """Rewards are 0 but for the fitness at the end."""
+    steps, length = len(answers), shown.length.cpu()
+    time = torch.arange(steps)[:, None]
+    last = torch.minimum(time, length - 1)
+    rows = torch.arange(len(length))
+    seen = shown.observations.cpu()[last, rows]
+    target = shown.target.cpu().expand(steps, *shown.target.shape)
+    return Trajectory(
+        seen, answers.cpu(), torch.where(time >= length - 1, fitness, 0.0), time >= length - 1, {"target": target}
+    )
