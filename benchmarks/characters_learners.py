@@ -21,6 +21,8 @@ from aiga_characters.sets import Source
 from aiga_continual import Anml, ContinualNetwork, MetaGradient, MetaGradientPlugin, Oml, relearning
 
 CHUNK = 20  # steps between two looks at the clock
+BACKGROUND = 964  # classes to learn with
+STUDY = "ANML, 300 classes to learn with"
 
 ANML = Trial(trajectory=1, inner_steps=20, unseen=0, remember=64)
 OML = Trial(trajectory=3, inner_steps=5, unseen=5, remember=15)
@@ -36,6 +38,7 @@ class Learner:
         trial: of meta-training.
         lr: Adam's step size.
         lifetimes: of a step.
+        labels: outputs, and classes of the background split that it is taught with.
         tested: what adapts when it is judged: the ``head`` alone, or all of the ``prediction`` network.
     """
 
@@ -45,6 +48,7 @@ class Learner:
     trial: Trial = ANML
     lr: float = 1e-3
     lifetimes: int = 1
+    labels: int = BACKGROUND
     tested: Literal["head", "prediction"] = "head"
 
     def network(self) -> ContinualNetwork:
@@ -52,9 +56,14 @@ class Learner:
         options = cast(Any, self.plugin.Options)(**self.options)
         return ContinualNetwork(self.plugin.name, options.structure(), options.inner_lr)
 
+    def domain(self, source: str) -> CharactersDomain:
+        """The domain that it lives in, with characters of ``source``."""
+        return CharactersDomain(Source(cast(Any, source)), labels=self.labels, trial=self.trial)
+
 
 LEARNERS: dict[str, Learner] = {
     "ANML": Learner(Anml, {"inner_lr": 0.1}),
+    STUDY: Learner(Anml, {"inner_lr": 0.1}, labels=300),
     "OML, linear head": Learner(Oml, {"inner_lr": 0.03}, trial=OML, lifetimes=2),
     "gate fixed at one": Learner(Anml, {"inner_lr": 0.1, "gate": "one"}),
     "random gate": Learner(Anml, {"inner_lr": 0.1, "gate": "random"}),
@@ -94,7 +103,7 @@ class Supervised:
         """``[P]`` mean cross-entropy."""
         agents, at = agents_of(pairs)
         characters = self._domain.characters
-        label = stream.child("label").integers(0, characters.background, self._images)
+        label = stream.child("label").integers(0, self._domain.labels, self._images)
         image = stream.child("image").integers(0, characters.images.shape[1], self._images)
         seen = (characters.images[label, image].float() / 255.0)[:, :, None]
         leaves = of_rows(agents.leaves, at)
@@ -123,14 +132,9 @@ class Taught:
     work: Counter[str]
 
 
-def domain_of(source: str, trial: Trial = ANML) -> CharactersDomain:
-    """The domain, with an output for every class of the background split."""
-    return CharactersDomain(Source(cast(Any, source)), labels=964, trial=trial)
-
-
 def teach(learner: Learner, source: str, seed: int, seconds: float) -> Taught:
     """Teaches a newborn agent by the platform's own optimiser until so many processor seconds are spent."""
-    domain, network = domain_of(source, learner.trial), learner.network()
+    domain, network = learner.domain(source), learner.network()
     layout = network.build(network.structure, domain.inputs, domain.outputs)
     leaves = network.init(Stream(seed).child("agents"), layout, 1)
     kind = aiga.Kind(learner.plugin.name, dict(network.structure))

@@ -130,7 +130,9 @@ class Network(Protocol):
     """An agent's substrate: a forward pass with a lifetime state, batched over agents with different parameters.
 
     Capabilities: ``space`` (``initial``, ``mutate``, ``cross``, ``describe``, ``distance`` over structures), which makes a
-    network searchable; ``learn(leaves, life, x, y, create_graph)``, gradient descent within a life; ``layers(leaves)``, the
+    network searchable; ``learn(leaves, life, x, y, create_graph) -> Life``, gradient descent within a life, a step for each of
+    ``T`` examples ``[B, T, ...]`` of classes ``[B, T]``, -1 where there is none; ``answers(leaves, life, x)``, the action
+    parameters ``[B, T, ...]`` for ``T`` observations, each by itself in one and the same life; ``layers(leaves)``, the
     first to the last :class:`Dense` layer of a network that is nothing but these and has no life, for domains that compute
     policies themselves, beside their dynamics; ``unroll(leaves, percepts) -> Output``, whole lives at once whose percepts are
     known beforehand, for training by gradients: ``P`` agents' leaves ``[P, ...]``, percepts of ``E`` lives of each and what

@@ -37,7 +37,7 @@ class LearnerOptions(aiga.Options):
     order: Order = "second"
     rows: Rows = "anew"
     rate: Rate = "fixed"
-    inner_lr: float = Field(default=0.01, gt=0.0)
+    inner_lr: float = Field(default=0.03, gt=0.0)
 
     @model_validator(mode="after")
     def _layers(self) -> LearnerOptions:
@@ -73,6 +73,7 @@ class MamlOptions(LearnerOptions):
 
     adapts: Adapts = "prediction"
     rows: Rows = "innate"
+    inner_lr: float = Field(default=0.1, gt=0.0)
 
 
 class AnmlOptions(LearnerOptions):
@@ -93,6 +94,7 @@ class AnmlOptions(LearnerOptions):
         gate_channels: of the neuromodulatory network's convolutions.
     """
 
+    inner_lr: float = Field(default=0.1, gt=0.0)
     gate: Gate = "learned"
     gate_channels: _Layers = (24, 24, 24)
 

@@ -14,7 +14,7 @@ from support import merge, same
 
 import aiga
 from aiga import Batch, Kind, Pairs, Population, Stream, Subject, Trajectory
-from aiga_characters import Characters, omniglot, plugin
+from aiga_characters import Characters, omniglot
 from aiga_characters.domain import CharactersDomain
 from aiga_characters.download import HASHES
 from aiga_characters.objective import Trial
@@ -28,7 +28,7 @@ SHORT: dict[str, Any] = {
     "population": {"domain": "characters", "networks": ["mlp"]},
     "slots": {"select": "poet", "improve": "es"},
     "plugins": {
-        "characters": {"path": plugin.__file__, "options": {"labels": 10}},
+        "characters": {"options": {"labels": 10}},
         "mlp": {"options": {"hidden": [4]}},
         "es": {"options": {"population": 4}},
         "local": {"options": {"device_block": 16}},

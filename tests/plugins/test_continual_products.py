@@ -44,9 +44,8 @@ def test_a_convolution_has_the_same_bits_beside_any_pictures(inner: int, out: in
     for row in range(4):
         alone = functional.conv2d(x[row].double(), kernel[row].double(), stride=stride)
         assert torch.allclose(whole[row].double(), alone, atol=1e-4)
-        assert torch.equal(
-            convolve(x[row : row + 1, 3:4], kernel[row : row + 1], stride, exact=True), whole[row : row + 1, 3:4]
-        )
+        only = slice(row, row + 1)
+        assert torch.equal(convolve(x[only, 3:4], kernel[only], stride, exact=True), whole[only, 3:4])
     assert torch.allclose(convolve(x, kernel, stride, exact=False), whole, atol=1e-4)
     assert torch.equal(convolve(x.flip(0, 1), kernel.flip(0), stride, exact=True), whole.flip(0, 1))
 

@@ -128,22 +128,9 @@ def test_what_is_not_the_mazes_is_left_to_others() -> None:
     assert draw("portrait", maze) is None
 
 
-def shims(folder: Path, **classes: str) -> dict[str, dict[str, Any]]:
-    """Plugins from files, so that they are found without being installed."""
-    tables = {}
-    for name, package in classes.items():
-        file = folder / f"{name}.py"
-        file.write_text(f"import {package}\n\n\nclass It({package}.{name.capitalize()}):\n    pass\n")
-        tables[name] = {"path": str(file)}
-    return tables
-
-
 def config(folder: Path, domain: str, **options: Any) -> dict[str, Any]:
-    plugins = shims(folder, **{domain: f"aiga_{domain}", "backpropamine": "aiga_plasticity", "rnn": "aiga_plasticity"})
-    plugins |= shims(folder, a2c="aiga_plasticity")
-    plugins[domain]["options"] = options
-    plugins["a2c"]["options"] = {"episodes": 4, "lr": 0.01}
-    plugins["backpropamine"]["options"] = plugins["rnn"]["options"] = {"units": 5}
+    plugins: dict[str, Any] = {domain: {"options": options}, "a2c": {"options": {"episodes": 4, "lr": 0.01}}}
+    plugins["backpropamine"] = plugins["rnn"] = {"options": {"units": 5}}
     poet = {"capacity": 3, "reproduce_every": 2, "transfer_every": 3, "children": 6, "admit": 1, "episodes": 1}
     plugins["poet"] = {"options": {**poet, "minimal_criterion": [0.0, 99.0], "reproduce_above": 0.0}}
     plugins["local"] = {"options": {"device_block": 16}}

@@ -188,6 +188,18 @@ def test_meta_training_makes_learners_of_both_kinds_better() -> None:
     assert bool((after > before + 10.0).all()), f"from {before.tolist()} to {after.tolist()}"
 
 
+def test_plastic_networks_learn_to_recall() -> None:
+    config = {**LEARNERS, "population": {"domain": "recall", "networks": ["plastic", "rnn"], "niches": 2}}
+    with bench({**config, "plugins": {"recall": {"options": {"bits": 20}}}}) as lab:
+        start = lab.niches.pairs()
+        rule = optimiser(lr=0.003, lifetimes=16)
+        agents, state = rule.improve(lab, start, rule.start(start.agents), 40)
+        before = lab.evaluate(start, episodes=16, purpose="judge").fitness
+        after = lab.evaluate(replace(start, agents=agents), episodes=16, purpose="judge").fitness
+    assert bool((after > before + 0.05).all()), f"from {before.tolist()} to {after.tolist()}"
+    assert [int(part["failed"].sum()) for part in state.values()] == [0, 0]
+
+
 def poet(**changes: Any) -> dict[str, Any]:
     """POET invents glyphs for two kinds of learners, which the meta-gradient improves."""
     table = {

@@ -15,7 +15,7 @@ from aiga import Batch, Domain, InputError, Kind, Output, Pairs, Percept, Popula
 from aiga.components import Layout, Life, Structure
 from aiga.data import Leaves
 from aiga.testing import DomainSuite, LinearNetwork
-from aiga_text import Text, genome, plugin
+from aiga_text import Text, genome
 from aiga_text.corpus import END, SAMPLE, UNKNOWN, Source
 from aiga_text.domain import TextDomain
 
@@ -341,7 +341,7 @@ def test_a_text_is_searched_by_a_run_and_a_mistake_in_it_is_told_first(tmp_path:
         "population": {"domain": "text", "networks": ["mlp"]},
         "slots": {"improve": "es"},
         "plugins": {
-            "text": {"path": plugin.__file__, "options": {"vocabulary": 40, "passage": 30}},
+            "text": {"options": {"vocabulary": 40, "passage": 30}},
             "mlp": {"options": {"hidden": [4]}},
             "es": {"options": {"population": 4}},
         },

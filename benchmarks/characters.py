@@ -1,0 +1,151 @@
+"""Learning hundreds of classes one after another: ANML and OML on drawn characters, beside what they must beat.
+
+Each learner is taught for so many processor seconds of one thread on classes of the background split, by the platform's own
+optimiser on the domain's own loss. Then a life begins with a head that knows no class, and learns classes of the evaluation
+split, one after another, fifteen images of each once; what is reported is the share of test images (five a class) named rightly
+at the end. The step size of these lives is chosen by the accuracy on the images learnt from, in draws of classes that are not
+those reported. The oracle learns the same images of the same classes in random order.
+
+``gate fixed at one`` is ANML without its second network, meta-trained in ANML's way; ``OML, linear head`` is meta-trained in
+OML's. The last three were never meta-trained. An earlier study had 300 classes to learn with; there are 964.
+
+    python benchmarks/characters.py                       # three seeds, up to 600 classes: hours
+    python benchmarks/characters.py --source drawn        # the harder set
+    python benchmarks/characters.py --learners ANML --lengths 100
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from characters_learners import LEARNERS, STUDY, Taught, teach
+from characters_probes import probed
+from report import Report, arguments
+from torch import Tensor
+
+import aiga
+from aiga import Batch, Pairs, Population
+from aiga_characters.domain import CharactersDomain
+from aiga_continual import fresh, relearning
+
+GOAL, GOAL_LENGTH = 76.0, 100
+LENGTHS = (10, 50, 100, 200, 600)
+ORACLE = (100, 600)
+RATES = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+AGES = {"first": 9, "fifth": 5, "last": 0}  # tenths of a life's classes, in the order in which the domain tells of them
+PROBED = 100  # classes
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Lives of one agent on one kind of stream, in percent.
+
+    Attributes:
+        rate: that was chosen.
+        test, train: means over the reported draws; ``by_age`` ``[10]``, the classes learnt last first.
+    """
+
+    rate: float
+    test: float
+    train: float
+    by_age: Tensor
+
+
+def judge(taught: Taught, domain: CharactersDomain, stream: str, draws: int, rates: Sequence[float]) -> Judged:
+    """Chooses a rate in one draw of classes and reports it in others."""
+    envs = domain.named(stream, 1 + draws)
+    chosen, reported = torch.tensor([0]), torch.arange(1, 1 + draws)
+    first = _lived(taught, domain, envs.take(chosen), rates).columns["train_accuracy"]
+    rate = rates[int(first.nan_to_num(nan=-1.0).argmax())]
+    scores = _lived(taught, domain, envs.take(reported), [rate])
+    columns = {name: column.double().mean(dim=0) for name, column in scores.columns.items()}
+    return Judged(rate, float(columns["fitness"]), float(columns["train_accuracy"]), columns["by_age"])
+
+
+def _lived(taught: Taught, domain: CharactersDomain, envs: Batch, rates: Sequence[float]) -> aiga.Scores:
+    """Scores of every environment with every rate."""
+    many = {name: leaf.expand(len(rates), *leaf.shape[1:]) for name, leaf in taught.leaves.items()}
+    agents = Batch.of(aiga.Kind("judged", {}), relearning(fresh(many), rate=torch.tensor(rates)))
+    pairs = Pairs.cross(Population((envs,)), Population((agents,)))
+    answer = domain.live(pairs, taught.network, torch.zeros(len(pairs), dtype=torch.int64))
+    assert isinstance(answer, aiga.Scores)
+    return answer
+
+
+class Book:
+    """Figures of one learner by name, one a seed, on their way to the report."""
+
+    def __init__(self, report: Report, name: str) -> None:
+        self._report, self._name, self._figures = report, name, defaultdict[tuple[str, str], list[float]](list)
+
+    def add(self, what: str, value: float, unit: str = "%") -> None:
+        """One seed's figure."""
+        self._figures[what, unit].append(value)
+
+    def last(self) -> str:
+        """Test figures of the seed that was added last."""
+        tests = [(what, values[-1]) for (what, _), values in self._figures.items() if what.startswith("test,")]
+        return ", ".join(f"{what.removeprefix('test, ')} {value:.1f}" for what, value in tests)
+
+    def close(self, goal: str | None = None) -> None:
+        """Medians and spreads into the report; ``goal`` is the figure that has one."""
+        for (what, unit), values in self._figures.items():
+            middle, spread = statistics.median(values), (min(values), max(values)) if len(values) > 1 else None
+            bar, met = (f">= {GOAL:g}", middle >= GOAL) if what == goal else (None, None)
+            self._report.add_row(f"{self._name}: {what}", middle, unit, bar, met, spread)
+
+
+def measure(taught: Taught, domain: CharactersDomain, lengths: Sequence[int], draws: int, book: Book) -> None:
+    """One seed of one learner: the curve, the oracle, by age, and what its representation is like."""
+    book.add("taught for", taught.seconds, "cpu-s")
+    book.add("steps of Adam", taught.steps, "")
+    whole = taught.learner.tested == "head"
+    for length in lengths:
+        if length > (taught.learner.labels if whole else GOAL_LENGTH):
+            continue
+        one = judge(taught, domain, f"sequential-{length}", draws, RATES)
+        book.add(f"test, {length} classes", one.test)
+        book.add(f"train, {length} classes", one.train)
+        book.add(f"rate, {length} classes", one.rate, "")
+        if length in ORACLE and whole:
+            oracle = judge(taught, domain, f"shuffled-{length}", draws, RATES)
+            book.add(f"test, {length} classes, i.i.d. oracle", oracle.test)
+            book.add(f"below the oracle, {length} classes", 100.0 * (1.0 - one.test / oracle.test))
+            for age, tenth in AGES.items():
+                book.add(f"test, {length} classes, {age} tenth of them", float(one.by_age[tenth]))
+    for what, value in probed(taught, domain, PROBED).items() if whole else ():
+        book.add(what, value)
+
+
+def main() -> None:
+    """Learner after learner, seed after seed."""
+    parser = arguments(__doc__)
+    parser.add_argument("--source", default="drawn-easy", help="of the characters: drawn-easy, or drawn")
+    parser.add_argument("--seconds", type=float, default=110.0, help="of the processor that each learner is taught for")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS), help="classes of a stream")
+    parser.add_argument("--learners", nargs="+", default=list(LEARNERS), choices=list(LEARNERS))
+    parser.add_argument("--draws", type=int, default=3, help="of classes that are reported, by seed and length")
+    given = parser.parse_args()
+    if given.quick:
+        given.seconds, given.seeds, given.lengths, given.draws = 5.0, [0], [10], 1
+        given.learners = ["ANML", "OML, linear head"]
+    torch.set_num_threads(1)
+    report = Report("characters", packages=("aiga", "torch", "numpy"))
+    for name in given.learners:
+        book = Book(report, name)
+        for seed in given.seeds:
+            taught = teach(LEARNERS[name], given.source, seed, given.seconds)
+            measure(taught, LEARNERS[name].domain(given.source), given.lengths, given.draws, book)
+            print(f"{name}, seed {seed}: {taught.steps} steps in {taught.seconds:.0f} cpu-s; {book.last()}", flush=True)
+        book.close(f"test, {GOAL_LENGTH} classes" if name in ("ANML", STUDY) else None)
+    print(f"characters {given.source}, SHA-256 {LEARNERS['ANML'].domain(given.source).characters.hash}")
+    report.show(as_json=given.json)
+
+
+if __name__ == "__main__":
+    main()
