@@ -128,7 +128,7 @@ def test_what_is_not_the_mazes_is_left_to_others() -> None:
     assert draw("portrait", maze) is None
 
 
-def config(folder: Path, domain: str, **options: Any) -> dict[str, Any]:
+def config(domain: str, **options: Any) -> dict[str, Any]:
     plugins: dict[str, Any] = {domain: {"options": options}, "a2c": {"options": {"episodes": 4, "lr": 0.01}}}
     plugins["backpropamine"] = plugins["rnn"] = {"options": {"units": 5}}
     poet = {"capacity": 3, "reproduce_every": 2, "transfer_every": 3, "children": 6, "admit": 1, "episodes": 1}
@@ -146,7 +146,7 @@ def config(folder: Path, domain: str, **options: Any) -> dict[str, Any]:
 def test_poet_invents_environments_for_agents_trained_by_a2c_and_a_resumed_run_is_the_same(
     domain: str, options: dict[str, Any], tmp_path: Path
 ) -> None:
-    given = config(tmp_path, domain, **options)
+    given = config(domain, **options)
     whole = aiga.run(given, name="whole", runs=tmp_path)
     aiga.run(given, name="parts", runs=tmp_path, overrides=["run.stop.iterations=3"])
     aiga.resume(tmp_path / "parts", overrides=["run.stop.iterations=6"])
