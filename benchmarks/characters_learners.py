@@ -15,7 +15,7 @@ from torch.nn import functional
 import aiga
 from aiga import Batch, Lab, Pairs, Population, Stream
 from aiga_characters.domain import CharactersDomain
-from aiga_characters.lives import agents_of, of_rows
+from aiga_characters.lives import of_rows
 from aiga_characters.objective import Trial
 from aiga_characters.sets import Source
 from aiga_continual import Anml, ContinualNetwork, MetaGradient, MetaGradientPlugin, Oml, relearning
@@ -101,7 +101,7 @@ class Supervised:
 
     def loss(self, pairs: Pairs, network: ContinualNetwork, stream: Stream) -> Tensor:
         """``[P]`` mean cross-entropy."""
-        agents, at = agents_of(pairs)
+        agents, at = pairs.agents_of_one_kind()
         characters = self._domain.characters
         label = stream.child("label").integers(0, self._domain.labels, self._images)
         image = stream.child("image").integers(0, characters.images.shape[1], self._images)

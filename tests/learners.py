@@ -24,7 +24,7 @@ class _Features:
         return {"basis": (math.prod(inputs.shape), structure["features"]), "head": (structure["features"], *outputs.shape)}
 
     def init(self, rng: Stream, layout: Layout, count: int) -> Leaves:
-        rng = rng if rng.row_keys is not None else rng.rows(torch.arange(count))
+        rng = rng.each(count)
         return {name: 0.3 * rng.child(name).normal(*shape) for name, shape in layout.items()}
 
     def newborn(self, leaves: Leaves) -> Life:

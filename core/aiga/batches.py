@@ -224,6 +224,18 @@ class Population:
         pieces = torch.split(rows, counts.tolist())
         return Population(tuple(self.batches[b].take(p - starts[b]) for b, p in zip(runs.tolist(), pieces, strict=True)))
 
+    def explicit_kinds(self) -> tuple[Batch, ...]:
+        """The batches, where each is explicit and of another kind, as agents of niches are.
+
+        Raises:
+            ValueError: where they are not.
+        """
+        if len({batch.kind.hash for batch in self.batches}) < len(self.batches) or any(
+            b.noise is not None for b in self.batches
+        ):
+            raise ValueError("agents to improve must be explicit, one batch a kind")
+        return self.batches
+
     def merged(self) -> tuple[Population, Tensor]:
         """The same rows, explicit and one batch a kind, and ``[N]`` int64: where each row went."""
         joined, (where,) = Population.join(Population(tuple(batch.explicit() for batch in self.batches)))

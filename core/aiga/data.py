@@ -82,6 +82,29 @@ class Pairs:
         agents, agent_where = self.agents.take(agent_rows)
         return replace(self, envs=envs, agents=agents, env=env_where[env], agent=agent_where[agent])
 
+    def agents_of_one_kind(self) -> tuple[Batch, Tensor]:
+        """The agents as one explicit batch, and ``[P]`` int64, on the host, the row of it that each pair names.
+
+        Raises:
+            ValueError: if they are not of one kind, as those that a domain's lifetimes are asked for always are.
+        """
+        population, (where,) = Population.join(self.agents)
+        if len(population.batches) != 1:
+            raise ValueError(f"a call lives agents of one kind, not of {len(population.batches)}")
+        return population.batches[0].explicit(), where[self.agent.cpu()]
+
+    def homes(self) -> Tensor:
+        """``[N]`` int64: the row of ``envs`` that each row of ``agents`` lives in, as optimisers are given them.
+
+        Raises:
+            ValueError: if agents are implicit, a kind has several batches, or an agent does not live in exactly one.
+        """
+        self.agents.explicit_kinds()
+        order = self.agent.argsort()
+        if not torch.equal(self.agent[order], torch.arange(len(self.agents))):
+            raise ValueError(f"each of {len(self.agents)} agents must live in exactly one niche, found {self.agent.tolist()}")
+        return self.env[order]
+
     @staticmethod
     def join(*several: Pairs) -> Pairs:
         """All pairs, in the order given."""

@@ -88,6 +88,18 @@ class Stream:
         """The same stream with ``[B]`` int64 row keys: what each row concerns, never its position."""
         return Stream(self.key, keys.to(device="cpu", dtype=torch.int64))
 
+    def each(self, count: int) -> Stream:
+        """The same stream with ``count`` row keys: its own, or where it has none the rows' numbers.
+
+        Raises:
+            ValueError: if it has another number of row keys.
+        """
+        if self.row_keys is None:
+            return self.rows(torch.arange(count))
+        if len(self.row_keys) != count:
+            raise ValueError(f"{count} rows asked for with {len(self.row_keys)} row keys")
+        return self
+
     def words(self, *shape: int, device: torch.device | str = "cpu") -> Tensor:
         """int64 words of 32 random bits, of ``shape``, after a leading ``[B]`` where there are row keys."""
         return self._draw(lambda words: words, torch.int64, shape, device)

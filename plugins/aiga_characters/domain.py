@@ -12,7 +12,7 @@ from aiga import Batch, InputError, Network, Pairs, Scores, Space, Stream, Traje
 from aiga_characters import genome
 from aiga_characters.images import Pictures
 from aiga_characters.lessons import Lessons
-from aiga_characters.lives import agents_of, live
+from aiga_characters.lives import live
 from aiga_characters.objective import Trial, loss
 from aiga_characters.recipes import DRAWERS
 from aiga_characters.sets import Characters, Source
@@ -103,7 +103,7 @@ class CharactersDomain:
     def live(self, pairs: Pairs, network: Network, seeds: Tensor, record: bool = False) -> Scores | tuple[Scores, Trajectory]:
         """One lifetime a pair: learn the stream, then be tested; see :func:`aiga_characters.lives.live`."""
         lessons = Lessons.of(pairs, seeds, self.characters)
-        pictures = self._on(agents_of(pairs)[0].device)
+        pictures = self._on(pairs.agents.batches[0].device)
         scores, trajectory = live(pairs, network, pictures, lessons, self.labels, record)
         return scores if trajectory is None else (scores, trajectory)
 
@@ -112,9 +112,9 @@ class CharactersDomain:
 
         ``stream`` fixes all chance: by its row key of each pair where it has row keys, else by the pair's place.
         """
-        rows = stream if stream.row_keys is not None else stream.rows(torch.arange(len(pairs)))
+        rows = stream.each(len(pairs))
         lessons = Lessons.of(pairs, rows.words(1)[:, 0], self.characters)
-        return loss(pairs, network, self._on(agents_of(pairs)[0].device), lessons, self.labels, self.trial)
+        return loss(pairs, network, self._on(pairs.agents.batches[0].device), lessons, self.labels, self.trial)
 
     @property
     def _most(self) -> int:

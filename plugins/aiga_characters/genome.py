@@ -66,7 +66,7 @@ def streams(
 
 def initial(rng: Stream, count: int, most: int, start: Start = "stream") -> Batch:
     """``count`` environments to search from: easy streams of up to five classes, or a named one with classes of its own."""
-    rng = rng if rng.row_keys is not None else rng.rows(torch.arange(count))
+    rng = rng.each(count)
     if start == "stream":
         return streams(_seeds(rng), classes=min(_FIRST_CLASSES, most))
     return _named(start, _seeds(rng), most)
@@ -81,7 +81,7 @@ def mutate(rng: Stream, parents: Batch, most: int) -> Batch:
         most: classes that a stream may have.
     """
     old = parents.leaves
-    rng = rng if rng.row_keys is not None else rng.rows(torch.arange(len(parents)))
+    rng = rng.each(len(parents))
     ladder = tuple(step for step in CLASSES if step <= most) or (most,)
     new: Leaves = {**old, "seed": _seeds(rng)}
     new["classes"] = _climbed(rng.child("classes"), old["classes"], ladder)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from aiga import Batch, Network, Output, Pairs, Percept, Population, Scores, Status, Trajectory
+from aiga import Network, Output, Pairs, Percept, Scores, Status, Trajectory
 from aiga.components import Life
 from aiga.data import Leaves
 from aiga_characters.film import Film, joined, stacked
@@ -68,18 +68,6 @@ class Pupils:
         return stacked([self.network.step(self.leaves, self.life, percept)[0] for percept in seen])
 
 
-def agents_of(pairs: Pairs) -> tuple[Batch, Tensor]:
-    """The agents' one batch, explicit, and ``[P]`` the row of it that each pair names.
-
-    Raises:
-        ValueError: if the agents are not of one kind.
-    """
-    population, (where,) = Population.join(pairs.agents)
-    if len(population.batches) != 1:
-        raise ValueError(f"live takes agents of one kind, not of {len(population.batches)}")
-    return population.batches[0].explicit(), where[pairs.agent]
-
-
 def of_rows(leaves: Leaves, at: Tensor) -> Leaves:
     """The leaves of ``[P]`` rows; one agent in all of them is not copied, only repeated."""
     if bool((at == at[0]).all()):
@@ -106,7 +94,7 @@ def live(
         and the trajectory: the images learnt from, then the tests, with ``label``, ``learning`` and ``logits`` beside them, and
         ``values`` where the network has some.
     """
-    agents, at = agents_of(pairs)
+    agents, at = pairs.agents_of_one_kind()
     classes, examples = lessons.genes["classes"], lessons.genes["examples"]
     if bool((classes > labels).any()):
         raise ValueError(

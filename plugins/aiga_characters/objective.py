@@ -17,7 +17,7 @@ from aiga.data import Leaves
 from aiga_characters.genome import TESTS
 from aiga_characters.images import Pictures
 from aiga_characters.lessons import Lessons, shapes
-from aiga_characters.lives import Pupils, agents_of, of_rows
+from aiga_characters.lives import Pupils, of_rows
 from aiga_characters.recipes import DRAWERS
 
 
@@ -49,7 +49,7 @@ def loss(pairs: Pairs, network: Network, pictures: Pictures, lessons: Lessons, l
         labels: that the network's outputs stand for.
         trial: of pairs whose environment is no few-shot episode.
     """
-    agents, at = agents_of(pairs)
+    agents, at = pairs.agents_of_one_kind()
     episodic, classes = lessons.genes["episodic"], lessons.genes["classes"]
     # An episode is learnt whole; of a stream so many of its classes.
     learnt = torch.where(episodic == 1, classes, classes.clamp(max=trial.trajectory))

@@ -60,7 +60,7 @@ class MetaGradient:
         self._options = options
 
     def start(self, agents: Population) -> State:
-        return {batch.kind.hash: _start(flatten(batch.leaves)) for batch in agents.batches}
+        return {batch.kind.hash: _start(flatten(batch.leaves)) for batch in agents.explicit_kinds()}
 
     def improve(self, lab: aiga.Lab, niches: Pairs, state: State, steps: int) -> tuple[Population, State]:
         """``steps`` steps for every niche, one call of the domain's loss a step and kind of agents.
@@ -69,7 +69,7 @@ class MetaGradient:
             ValueError: if ``niches`` does not name each of its agents exactly once, the agents are implicit, the domain has no
                 loss, or its loss is not one number a pair.
         """
-        home = _homes(niches)
+        home = niches.homes()
         hashes, batches, state = niches.envs.hashes, [], dict(state)
         for start, batch in niches.agents.parts():
             env = home[start : start + len(batch)]
@@ -188,14 +188,3 @@ def loss_of(domain: aiga.Domain) -> Any:
             'Write [slots] improve = "es", or choose a domain with a loss.'
         )
     return cast(Any, domain).loss
-
-
-def _homes(niches: Pairs) -> Tensor:
-    """``[N]`` int64: the row of ``niches.envs`` that each row of ``niches.agents`` lives in."""
-    names = [batch.kind.hash for batch in niches.agents.batches]
-    if len(set(names)) < len(names) or any(batch.noise is not None for batch in niches.agents.batches):
-        raise ValueError("agents to improve must be explicit, one batch a kind")
-    order = niches.agent.argsort()
-    if not torch.equal(niches.agent[order], torch.arange(len(niches.agents))):
-        raise ValueError(f"each of {len(niches.agents)} agents must live in exactly one niche, found {niches.agent.tolist()}")
-    return niches.env[order]

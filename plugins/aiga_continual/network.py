@@ -59,10 +59,7 @@ class ContinualNetwork:
         Raises:
             ValueError: if ``rng`` has row keys, but not ``count`` of them.
         """
-        if rng.row_keys is None:
-            rng = rng.rows(torch.arange(count))
-        elif len(rng.row_keys) != count:
-            raise ValueError(f"{count} agents asked for with {len(rng.row_keys)} row keys")
+        rng = rng.each(count)
         return {name: self._born(rng.child(name), name, shape, count) for name, shape in layout.items()}
 
     def _born(self, rng: aiga.Stream, name: str, shape: tuple[int, ...], count: int) -> Tensor:

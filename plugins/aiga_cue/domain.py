@@ -52,7 +52,7 @@ class CueDomain:
 
     def initial(self, rng: Stream, count: int) -> Batch:
         """The task to start from, ``count`` times, each with a seed of its own."""
-        rng = rng if rng.row_keys is not None else rng.rows(torch.arange(count))
+        rng = rng.each(count)
         tasks = self._start.take(torch.zeros(count, dtype=torch.int64))
         return Batch.of(tasks.kind, {**tasks.leaves, "seed": rng.child("seed").words()})
 
@@ -93,16 +93,13 @@ class CueDomain:
             ``last_third``, the share of right answers in these parts of a life. The trajectory's extras are, beside ``logits``
             and ``values``, ``asked`` and ``right``.
         """
-        population, (where,) = Population.join(pairs.agents)
-        if len(population.batches) != 1:
-            raise ValueError(f"live takes agents of one kind, not of {len(population.batches)}")
-        agents = population.batches[0].explicit()
+        agents, agent = pairs.agents_of_one_kind()
         tasks, (moved,) = Population.join(pairs.envs)
         envs, env = tasks.batches[0].to(agents.device), moved[pairs.env]
         lengths = tasks.batches[0].leaves["steps"].cpu()[env]
         shown = trials(envs, env, seeds, int(lengths.max()), self.max_bits)
         world = _World(shown, lengths.to(agents.device))
-        lived = lockstep(world, network, agents.leaves, where[pairs.agent], seeds, lengths, ANSWERS, record)
+        lived = lockstep(world, network, agents.leaves, agent, seeds, lengths, ANSWERS, record)
         whole, first, last = world.shares()
         columns = {"reward": lived.reward, "first_third": first, "last_third": last}
         scores = lived.scores(100.0 * whole, {"environment_steps": int(lengths.sum())}, **columns)

@@ -58,7 +58,7 @@ def mutate(rng: Stream, parents: Batch, max_bits: int, max_steps: int) -> Batch:
         max_bits: of a cue.
         max_steps: longest life.
     """
-    rng = rng if rng.row_keys is not None else rng.rows(torch.arange(len(parents)))
+    rng = rng.each(len(parents))
     device, old = parents.device, parents.leaves
     chosen = rng.child("which").uniform(len(_GENES), device=device) < 0.5
     sure = torch.nn.functional.one_hot(rng.child("sure").integers(0, len(_GENES), device=device), len(_GENES)).bool()

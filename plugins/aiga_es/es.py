@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 import aiga
+from aiga.sums import tree_sum
 from aiga_es.adam import climb, start_adam
 from aiga_es.draws import Draws
 from aiga_es.evolution import Columns, Evolution
@@ -122,12 +123,3 @@ def gradient(draws: Draws, ranks: Tensor, sigma: Tensor, size: int) -> Tensor:
             noise = part.normal(start, min(start + _GROUP, pairs), size, ranks.device)
             out[first : first + some] += tree_sum(weight[first : first + some, start : start + _GROUP, None] * noise)
     return out / (pairs * sigma[:, None])
-
-
-def tree_sum(terms: Tensor) -> Tensor:
-    """``[B, D]``: the sum of ``[B, K, D]`` over ``K``, halves onto halves: the order of additions hangs on ``K`` alone."""
-    while (count := terms.shape[1]) > 1:
-        half = count // 2
-        folded = terms[:, :half] + terms[:, half : 2 * half]
-        terms = torch.cat([folded, terms[:, 2 * half :]], dim=1)
-    return terms[:, 0]

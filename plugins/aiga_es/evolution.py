@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import aiga
-from aiga.data import Batch, Pairs, Population, State, flatten, unflatten
+from aiga.data import Pairs, Population, State, flatten, unflatten
 from aiga.streams import combine
 from aiga_es.draws import Draws
 
@@ -64,7 +64,7 @@ class Evolution:
         self._draws = population // 2 if rule.antithetic else population
 
     def start(self, agents: Population) -> State:
-        return {batch.kind.hash: self._rule.start(flatten(batch.leaves)) for batch in _kinds(agents)}
+        return {batch.kind.hash: self._rule.start(flatten(batch.leaves)) for batch in agents.explicit_kinds()}
 
     def improve(self, lab: aiga.Lab, niches: Pairs, state: State, steps: int) -> tuple[Population, State]:
         """``steps`` steps for every niche at once, one ``lab.evaluate`` a step.
@@ -72,7 +72,7 @@ class Evolution:
         Raises:
             ValueError: if ``niches`` does not name each of its agents exactly once, or the agents are implicit.
         """
-        home = _homes(niches)
+        home = niches.homes()
         agents, state = niches.agents, dict(state)
         if len(agents) == 0:
             return agents, state
@@ -119,19 +119,3 @@ class Evolution:
         scores = lab.evaluate(pairs, episodes=self._episodes, purpose=f"improve/{step}")
         fitness = torch.where(scores.ok.to(scores.fitness.device), scores.fitness, torch.nan).reshape(-1, count)
         return [fitness[start : start + len(b)].to(b.device) for start, b in agents.parts()]
-
-
-def _kinds(agents: Population) -> tuple[Batch, ...]:
-    names = [batch.kind.hash for batch in agents.batches]
-    if len(set(names)) < len(names) or any(batch.noise is not None for batch in agents.batches):
-        raise ValueError("agents to improve must be explicit, one batch a kind")
-    return agents.batches
-
-
-def _homes(niches: Pairs) -> Tensor:
-    """``[N]`` int64: the row of ``niches.envs`` that each row of ``niches.agents`` lives in."""
-    _kinds(niches.agents)
-    order = niches.agent.argsort()
-    if not torch.equal(niches.agent[order], torch.arange(len(niches.agents))):
-        raise ValueError(f"each of {len(niches.agents)} agents must live in exactly one niche, found {niches.agent.tolist()}")
-    return niches.env[order]

@@ -78,16 +78,13 @@ class MazeDomain:
             trajectory's extras are, beside ``logits`` and ``values``, ``cells`` after each step, ``reached`` and ``goal``: flat
             cells of the canvas.
         """
-        population, (where,) = Population.join(pairs.agents)
-        if len(population.batches) != 1:
-            raise ValueError(f"live takes agents of one kind, not of {len(population.batches)}")
-        agents = population.batches[0].explicit()
+        agents, agent = pairs.agents_of_one_kind()
         envs, env = _one_canvas(pairs)
         walks = Walks(Ground(envs.to(agents.device)), env, int(envs.leaves["steps"].max()), self.wall_penalty)
         walks.begin(torch.arange(len(pairs)), seeds)
         world = _World(walks, par(walks))
         lengths = envs.leaves["steps"].cpu()[env]
-        lived = lockstep(world, network, agents.leaves, where[pairs.agent], seeds, lengths, ACTIONS, record)
+        lived = lockstep(world, network, agents.leaves, agent, seeds, lengths, ACTIONS, record)
         goals, first, last = world.parts()
         columns = {"reward": lived.reward, "goals": goals, "first_third": first, "last_third": last}
         scores = lived.scores(100.0 * lived.reward / world.par, {"environment_steps": int(lengths.sum())}, **columns)

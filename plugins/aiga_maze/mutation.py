@@ -30,7 +30,7 @@ def mutate(rng: Stream, parents: Batch, max_size: int, max_steps: int) -> Batch:
         max_size: greatest number of cells along a side; at most the parents' canvas.
         max_steps: longest life.
     """
-    rng = rng if rng.row_keys is not None else rng.rows(torch.arange(len(parents)))
+    rng = rng.each(len(parents))
     device = parents.device
     chosen = rng.child("which").uniform(len(_GENES), device=device) < 0.5
     sure = rng.child("sure").integers(0, len(_GENES), device=device)

@@ -87,10 +87,7 @@ class MlpNetwork:
         Raises:
             ValueError: if ``rng`` has row keys, but not ``count`` of them.
         """
-        if rng.row_keys is None:
-            rng = rng.rows(torch.arange(count))
-        elif len(rng.row_keys) != count:
-            raise ValueError(f"{count} agents asked for with {len(rng.row_keys)} row keys")
+        rng = rng.each(count)
         return {name: rng.child(name).normal(*shape) * self._scale for name, shape in layout.items()}
 
     def newborn(self, leaves: Leaves) -> Life:

@@ -18,7 +18,8 @@ from torch import Tensor
 
 import aiga
 from aiga.data import Batch, Leaves, Pairs, Population, State, Trajectory, flatten, unflatten
-from aiga_plasticity.adam import Columns, descend, start_adam, tree_sum
+from aiga.sums import tree_sum
+from aiga_plasticity.adam import Columns, descend, start_adam
 
 
 class A2cOptions(aiga.Options):
@@ -63,7 +64,7 @@ class ActorCritic:
         self.options = options
 
     def start(self, agents: Population) -> State:
-        return {batch.kind.hash: start_adam(flatten(batch.leaves)) for batch in _kinds(agents)}
+        return {batch.kind.hash: start_adam(flatten(batch.leaves)) for batch in agents.explicit_kinds()}
 
     def improve(self, lab: aiga.Lab, niches: Pairs, state: State, steps: int) -> tuple[Population, State]:
         """``steps`` steps for every niche at once.
@@ -72,7 +73,7 @@ class ActorCritic:
             ValueError: if ``niches`` does not name each of its agents exactly once, the agents are implicit, or the domain's
                 recorded lives hold no logits.
         """
-        home = _homes(niches)
+        home = niches.homes()
         agents, state, hashes = niches.agents, dict(state), niches.envs.hashes
         cost: Counter[str] = Counter()
         for step in range(steps):
@@ -219,22 +220,6 @@ def _of_others(returns: Tensor, lives: int) -> Tensor:
     each = returns.reshape(len(returns), -1, lives)
     others = (each.sum(dim=2, keepdim=True) - each) / max(1, lives - 1)
     return others.reshape(returns.shape)
-
-
-def _kinds(agents: Population) -> tuple[Batch, ...]:
-    names = [batch.kind.hash for batch in agents.batches]
-    if len(set(names)) < len(names) or any(batch.noise is not None for batch in agents.batches):
-        raise ValueError("agents to improve must be explicit, one batch a kind")
-    return agents.batches
-
-
-def _homes(niches: Pairs) -> Tensor:
-    """``[N]`` int64: the row of ``niches.envs`` that each row of ``niches.agents`` lives in."""
-    _kinds(niches.agents)
-    order = niches.agent.argsort()
-    if not torch.equal(niches.agent[order], torch.arange(len(niches.agents))):
-        raise ValueError(f"each of {len(niches.agents)} agents must live in exactly one niche, found {niches.agent.tolist()}")
-    return niches.env[order]
 
 
 @contextmanager

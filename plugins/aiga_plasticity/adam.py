@@ -32,12 +32,3 @@ def descend(rows: Tensor, gradient: Tensor, state: Columns, lr: float, eps: floa
     after = {"m": m, "v": v, "first": first, "second": second}
     kept = {name: torch.where(sound.reshape(-1, *[1] * (x.ndim - 1)), x, state[name]) for name, x in after.items()}
     return torch.where(sound[:, None], new, rows), kept
-
-
-def tree_sum(terms: Tensor) -> Tensor:
-    """``[B]``: the sum of each row of ``[B, D]``, halves onto halves: the order of additions hangs on ``D`` alone."""
-    while (count := terms.shape[1]) > 1:
-        half = count // 2
-        folded = terms[:, :half] + terms[:, half : 2 * half]
-        terms = torch.cat([folded, terms[:, 2 * half :]], dim=1)
-    return terms[:, 0]

@@ -87,10 +87,7 @@ class RecurrentNetwork(ABC):
         Raises:
             ValueError: if ``rng`` has row keys, but not ``count`` of them.
         """
-        if rng.row_keys is None:
-            rng = rng.rows(torch.arange(count))
-        elif len(rng.row_keys) != count:
-            raise ValueError(f"{count} agents asked for with {len(rng.row_keys)} row keys")
+        rng = rng.each(count)
         return {each: self.born(naming.role(each), rng.child(each), shape, count) for each, shape in layout.items()}
 
     def born(self, role: str, rng: aiga.Stream, shape: tuple[int, ...], count: int) -> Tensor:

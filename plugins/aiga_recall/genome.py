@@ -99,7 +99,7 @@ def mutate(rng: Stream, parents: Batch, categories: Collection[Category], bits: 
         bits: the longest pattern.
         steps: the longest episode; a child whose would be longer takes the times of its parent, and its patterns.
     """
-    rng = rng if rng.row_keys is not None else rng.rows(torch.arange(len(parents)))
+    rng = rng.each(len(parents))
     old, new = parents.leaves, dict(parents.leaves)
     for name in DESCRIBED:
         if name not in categories:

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import torch
 from torch import Tensor
 
-from aiga import Batch, Network, Pairs, Percept, Population, Scores, Status, Stream, Trajectory
+from aiga import Network, Pairs, Percept, Population, Scores, Status, Stream, Trajectory
 from aiga.data import Leaves
 from aiga.streams import derive
 from aiga_recall.episodes import Episodes, Source, episodes
@@ -36,7 +36,8 @@ def live(
         Scores with ``fitness`` (1 less the error) and ``error``; and where wanted the lives, whose ``target`` is the probed
         pattern.
     """
-    agents, row = _agents(pairs)
+    agents, row = pairs.agents_of_one_kind()
+    row = row.to(agents.device)
     shown = episodes(EPISODE.rows(seeds), _tasks(pairs, agents.device), source)
     leaves = {name: leaf[row] for name, leaf in agents.leaves.items()}
     life, kept = network.newborn(leaves), list[Tensor]()
@@ -67,8 +68,9 @@ def loss(pairs: Pairs, network: Network, stream: Stream, source: Source) -> Tens
 
 def recall(pairs: Pairs, network: Network, stream: Stream, source: Source) -> tuple[Tensor, Episodes]:
     """Each pair's last answer ``[P, W]``, with its gradients, and the episodes; see :func:`loss`."""
-    agents, row = _agents(pairs)
-    stream = stream if stream.row_keys is not None else stream.rows(torch.arange(len(pairs)))
+    agents, row = pairs.agents_of_one_kind()
+    row = row.to(agents.device)
+    stream = stream.each(len(pairs))
     shown = episodes(stream, _tasks(pairs, agents.device), source)
     if hasattr(network, "unroll"):
         return _unrolled(agents.leaves, row, network, shown), shown
@@ -108,15 +110,6 @@ def _unrolled(leaves: Leaves, row: Tensor, network: Network, shown: Episodes) ->
     places = torch.arange(len(row), device=row.device)
     answer: Tensor = output.action[shown.length[order] - 1, places // count, places % count]
     return answer if in_order else answer[torch.argsort(order)]
-
-
-def _agents(pairs: Pairs) -> tuple[Batch, Tensor]:
-    """The agents' one batch, and ``[P]`` the row of it that each pair names, on its device."""
-    population, (where,) = Population.join(pairs.agents)
-    if len(population.batches) != 1:
-        raise ValueError(f"recall takes agents of one kind, not of {len(population.batches)}")
-    agents = population.batches[0].explicit()
-    return agents, where[pairs.agent.cpu()].to(agents.device)
 
 
 def _tasks(pairs: Pairs, device: torch.device) -> Leaves:

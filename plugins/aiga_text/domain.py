@@ -6,7 +6,6 @@ import math
 from functools import cached_property
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from aiga import Batch, InputError, Network, Pairs, Scores, Space, Stream, Trajectory
@@ -100,5 +99,5 @@ class TextDomain:
 
         ``stream`` decides where a stretch begins: by its row key of each pair where it has row keys, else by the pair's place.
         """
-        rows = stream if stream.row_keys is not None else stream.rows(torch.arange(len(pairs)))
+        rows = stream.each(len(pairs))
         return loss(pairs, network, self.corpus, self.source.vocabulary, rows.uniform(), self.bptt, self.burn_in)

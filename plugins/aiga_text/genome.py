@@ -29,7 +29,7 @@ def passages(start: Tensor, length: Tensor, split: Split = "train") -> Batch:
 
 def initial(rng: Stream, count: int, total: int, length: int) -> Batch:
     """``count`` passages of ``length`` words, anywhere in the ``total`` words to learn with; all of these if they are fewer."""
-    rng = rng if rng.row_keys is not None else rng.rows(torch.arange(count))
+    rng = rng.each(count)
     length = min(length, total)
     start = (rng.child("start").uniform() * (total - length + 1)).long()
     return passages(start, torch.full((count,), length))
@@ -43,7 +43,7 @@ def mutate(rng: Stream, parents: Batch, total: int) -> Batch:
         parents: passages of any part; children are of the one to learn with.
         total: words of that.
     """
-    rng = rng if rng.row_keys is not None else rng.rows(torch.arange(len(parents)))
+    rng = rng.each(len(parents))
     start, length = parents.leaves["start"], parents.leaves["length"]
     longer = (rng.child("length").uniform(low=-_LONGER, high=_LONGER) * length).round().long()
     later = (rng.child("start").uniform(low=-_LONGER, high=_LONGER) * length).round().long()

@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from aiga import Batch, Network, Pairs, Percept, Population, Scores, Status, Trajectory
+from aiga import Network, Pairs, Percept, Scores, Status, Trajectory
 from aiga.data import Leaves
 from aiga_text.corpus import Corpus, Split
 from aiga_text.genome import VERSION, kind
@@ -51,18 +51,6 @@ class Passages:
         self.words = torch.cat(texts)[begin[:, None] + at]
 
 
-def agents_of(pairs: Pairs) -> tuple[Batch, Tensor]:
-    """The agents' one batch, explicit, and ``[P]`` the row of it that each pair names.
-
-    Raises:
-        ValueError: if the agents are not of one kind.
-    """
-    population, (where,) = Population.join(pairs.agents)
-    if len(population.batches) != 1:
-        raise ValueError(f"live takes agents of one kind, not of {len(population.batches)}")
-    return population.batches[0].explicit(), where[pairs.agent]
-
-
 def live(pairs: Pairs, network: Network, corpus: Corpus, vocabulary: int, record: bool = False) -> tuple[Scores, Trajectory]:
     """Reads every passage once, from its first word to its last.
 
@@ -78,7 +66,7 @@ def live(pairs: Pairs, network: Network, corpus: Corpus, vocabulary: int, record
         rewards are the logarithms of the chances given to the words that came, with ``logits`` beside them.
     """
     passages = Passages(pairs, corpus)
-    agents, at = agents_of(pairs)
+    agents, at = pairs.agents_of_one_kind()
     leaves: Leaves = {name: leaf[at.to(leaf.device)] for name, leaf in agents.leaves.items()}
     words, count = passages.words.to(agents.device), len(pairs)
     total, film = torch.zeros(count, dtype=torch.float64, device=agents.device), _Film(count, vocabulary)
@@ -112,7 +100,7 @@ def loss(pairs: Pairs, network: Network, corpus: Corpus, vocabulary: int, chance
         ``[P]`` nats a word, differentiable in the agents' leaves, on their device.
     """
     passages = Passages(pairs, corpus)
-    agents, at = agents_of(pairs)
+    agents, at = pairs.agents_of_one_kind()
     leaves: Leaves = {name: leaf[at.to(leaf.device)] for name, leaf in agents.leaves.items()}
     wide = burn_in + steps + 1
     begin = (chance.cpu() * (passages.length - wide + 1).clamp(min=1)).long()

@@ -12,12 +12,13 @@ from torch import Tensor
 import aiga_maze.plugin
 from aiga import Batch, Kind, Lab, Network, Optimiser, Pairs, Percept, Population, Stream, Trajectory
 from aiga.data import Leaves, flatten
+from aiga.sums import tree_sum
 from aiga.testing import OptimiserSuite, bench, linear
 from aiga_cue.domain import CueDomain
 from aiga_maze.domain import MazeDomain
 from aiga_plasticity import A2cOptions, ActorCritic, BackpropamineNetwork, RnnNetwork
 from aiga_plasticity.a2c import discounted
-from aiga_plasticity.adam import descend, start_adam, tree_sum
+from aiga_plasticity.adam import descend, start_adam
 from aiga_plasticity.options import BackpropamineOptions, RnnOptions
 
 MAZES: dict[str, Any] = {

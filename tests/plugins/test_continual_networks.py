@@ -209,7 +209,7 @@ def test_the_papers_network_has_its_six_million_parameters() -> None:
 def test_leaves_are_drawn_from_their_row_key_alone() -> None:
     net = network(Anml)
     layout = net.build(net.structure, PICTURES, NAMES)
-    with pytest.raises(ValueError, match="2 agents asked for with 1 row keys"):
+    with pytest.raises(ValueError, match="2 rows asked for with 1 row keys"):
         net.init(Stream(1).rows(torch.arange(1)), layout, 2)
     spread = [
         float(leaf.std()) for name, leaf in net.init(Stream(1), layout, 50).items() if name.endswith((".kernel", ".weight"))

@@ -108,7 +108,7 @@ def test_an_agent_is_drawn_from_its_row_key_alone() -> None:
 
 def test_as_many_row_keys_are_needed_as_agents() -> None:
     net = network()
-    with pytest.raises(ValueError, match="3 agents asked for with 2 row keys"):
+    with pytest.raises(ValueError, match="3 rows asked for with 2 row keys"):
         net.init(Stream(5).rows(torch.arange(2)), net.build(net.structure, *WALKER), 3)
 
 

@@ -310,7 +310,7 @@ def test_outputs_that_are_no_vector_are_refused(name: str) -> None:
 @each_network
 def test_as_many_row_keys_are_needed_as_agents(name: str) -> None:
     network = make(name)
-    with pytest.raises(ValueError, match="3 agents asked for with 2 row keys"):
+    with pytest.raises(ValueError, match="3 rows asked for with 2 row keys"):
         network.init(Stream(5).rows(torch.arange(2)), network.build(network.structure, INPUTS, OUTPUTS), 3)
 
 

@@ -32,7 +32,7 @@ class Bigram:
         return {"one": (*inputs.shape, *outputs.shape), "two": (*inputs.shape, *outputs.shape)}
 
     def init(self, rng: Stream, layout: Layout, count: int) -> Leaves:
-        rng = rng if rng.row_keys is not None else rng.rows(torch.arange(count))
+        rng = rng.each(count)
         return {name: 0.1 * rng.child(name).normal(*shape) for name, shape in layout.items()}
 
     def newborn(self, leaves: Leaves) -> Life:

@@ -28,7 +28,7 @@ class LinearNetwork:
 
     def init(self, rng: Stream, layout: Layout, count: int) -> Leaves:
         """One agent for each of ``rng``'s row keys, or for each number below ``count`` where it has none."""
-        rng = rng if rng.row_keys is not None else rng.rows(torch.arange(count))
+        rng = rng.each(count)
         return {name: rng.child(name).normal(*shape) * SCALE for name, shape in layout.items()}
 
     def newborn(self, leaves: Leaves) -> Life:
