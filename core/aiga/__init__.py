@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from aiga.hooks import Subject as Subject
     from aiga.hooks import wrapper as wrapper
     from aiga.niches import Niches as Niches
+    from aiga.reports import Contestant as Contestant
+    from aiga.reports import Report as Report
     from aiga.runs import Run as Run
     from aiga.runs import Stone as Stone
     from aiga.streams import Stream as Stream
@@ -64,6 +66,7 @@ _HOME = {
     "experiment": "open resume run",
     "hooks": "Options Plugin Subject wrapper",
     "niches": "Niches",
+    "reports": "Contestant Report",
     "runs": "Run Stone",
     "streams": "Stream",
     "training": "train",

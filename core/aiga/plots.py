@@ -1,0 +1,87 @@
+"""Pictures of experiments: curves of several agents, as the middle one and the band between the lowest and the highest."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiga.art_style import DPI, SLATE, style
+
+# Okabe and Ito's colours, told apart by every kind of colour vision; dark ones first.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a panel.
+
+    Attributes:
+        x: ``[T]``.
+        y: ``[P, T]``, a row for each agent; NaN where an agent has no value.
+        dashed: for what is no contestant: an oracle, chance.
+    """
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes.
+
+    Attributes:
+        title, x, y: what is written above, below and beside it.
+        curves: by name; a name has the same colour in every panel.
+        ticks: along ``x``, where they are not to be chosen.
+        log: whether ``x`` is logarithmic.
+    """
+
+    title: str
+    x: str
+    y: str
+    curves: Mapping[str, Curve]
+    ticks: Sequence[float] = ()
+    log: bool = False
+
+
+def plot(*panels: Panel) -> bytes:
+    """A PNG file of panels side by side, one legend for all."""
+    names = list(dict.fromkeys(name for panel in panels for name in panel.curves))
+    colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(1.0 + 3.6 * len(panels), 3.4), layout="constrained")
+        for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            for name, curve in panel.curves.items():
+                _draw(axes, name, curve, colours[name])
+            axes.set_title(panel.title, loc="left", color=SLATE)
+            axes.set_xlabel(panel.x)
+            axes.set_ylabel(panel.y)
+            if panel.log:
+                axes.set_xscale("log")
+            if panel.ticks:
+                axes.set_xticks(panel.ticks, [f"{tick:g}" for tick in panel.ticks])
+                axes.minorticks_off()
+        handles = {text: handle for axes in figure.axes for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+        if len(handles) > 1:
+            figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=DPI)
+    return file.getvalue()
+
+
+def _draw(axes: Any, name: str, curve: Curve, colour: str) -> None:
+    y = np.asarray(curve.y, dtype=float).reshape(-1, len(curve.x))
+    some = ~np.isnan(y).all(axis=0)
+    x, y = np.asarray(curve.x)[some], y[:, some]
+    mark = {"marker": "o", "markersize": 2.5} if len(x) <= 12 else {}
+    axes.plot(x, np.nanmedian(y, axis=0), color=colour, label=name, lw=1.4, ls="--" if curve.dashed else "-", **mark)
+    if len(y) > 1:
+        axes.fill_between(x, np.nanmin(y, axis=0), np.nanmax(y, axis=0), color=colour, alpha=0.15, lw=0)
