@@ -83,6 +83,31 @@ def plot(*panels: Panel) -> bytes:
     return file.getvalue()
 
 
+def gallery(columns: Mapping[str, Sequence[NDArray[np.uint8]]]) -> bytes:
+    """A PNG file of pictures in columns, each under its name.
+
+    Args:
+        columns: as many pictures ``[H, W, 3]`` in each.
+    """
+    down = max(len(pictures) for pictures in columns.values())
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(0.2 + 1.2 * len(columns), 0.3 + 1.1 * down), layout="constrained")
+        places = figure.subplots(down, len(columns), squeeze=False)
+        for axes in places.flat:
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set_visible(True)
+        for place, (name, pictures) in enumerate(columns.items()):
+            places[0, place].set_title(name, color=SLATE)
+            for row, picture in enumerate(pictures):
+                places[row, place].imshow(picture, interpolation="nearest")
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=DPI)
+    return file.getvalue()
+
+
 def _draw(axes: Any, name: str, curve: Curve, colour: str) -> None:
     y = np.asarray(curve.y, dtype=float).reshape(-1, len(curve.x))
     some = ~np.isnan(y).all(axis=0)
