@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from aiga import Batch, InputError, Network, Pairs, Scores, Space, Stream, Trajectory
+from aiga import Batch, Contestant, InputError, Network, Pairs, Report, Scores, Space, Stream, Trajectory
 from aiga_characters import genome
+from aiga_characters.exam import Exam
 from aiga_characters.images import Pictures
 from aiga_characters.lessons import Lessons
 from aiga_characters.lives import live
@@ -17,13 +18,13 @@ from aiga_characters.objective import Trial, loss
 from aiga_characters.recipes import DRAWERS
 from aiga_characters.sets import Characters, Source
 
-_SOURCE, _TRIAL = Source(), Trial()
+_SOURCE, _TRIAL, _EXAM = Source(), Trial(), Exam()
 
 
 class CharactersDomain:
     """Streams of characters; implements :class:`aiga.Domain`.
 
-    Its capabilities are ``distance``, ``named``, ``loss``, ``check``, ``prepare`` and ``path``. Observations are
+    Its capabilities are ``distance``, ``named``, ``loss``, ``check``, ``prepare``, ``path`` and ``report``. Observations are
     ``[1, size, size]`` images, 1 ink and 0 paper; outputs are logits of the labels, of which a life has as many as classes. It
     makes use of two capabilities of networks: ``learn``, without which an agent is shown each image with its label as target,
     and ``answers``, without which it is asked image by image.
@@ -33,6 +34,7 @@ class CharactersDomain:
         labels: outputs of a network, and so the most classes that a stream may have.
         trial: of meta-training.
         start: environments that :meth:`initial` makes.
+        exam: how agents are judged in a report.
     """
 
     version = genome.VERSION
@@ -40,9 +42,14 @@ class CharactersDomain:
     parallelism: Literal["serial", "threads", "device"] = "device"
 
     def __init__(
-        self, source: Source = _SOURCE, labels: int = 600, trial: Trial = _TRIAL, start: genome.Start = "stream"
+        self,
+        source: Source = _SOURCE,
+        labels: int = 600,
+        trial: Trial = _TRIAL,
+        start: genome.Start = "stream",
+        exam: Exam = _EXAM,
     ) -> None:
-        self.source, self.labels, self.trial, self.start = source, labels, trial, start
+        self.source, self.labels, self.trial, self.start, self.exam = source, labels, trial, start, exam
         self.inputs = Space((1, source.size, source.size), low=0.0, high=1.0)
         self.outputs = Space((labels,), "discrete")
         self.steps = labels * DRAWERS
@@ -115,6 +122,12 @@ class CharactersDomain:
         rows = stream.each(len(pairs))
         lessons = Lessons.of(pairs, rows.words(1)[:, 0], self.characters)
         return loss(pairs, network, self._on(pairs.agents.batches[0].device), lessons, self.labels, self.trial)
+
+    def report(self, contestants: Mapping[str, Contestant], rng: Stream) -> Report:
+        """What trained agents remember of streams, or of few-shot episodes; see :func:`aiga_characters.report.report`."""
+        from aiga_characters.report import report
+
+        return report(self, contestants, rng)
 
     @property
     def _most(self) -> int:

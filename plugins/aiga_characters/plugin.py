@@ -41,6 +41,8 @@ class CharactersOptions(aiga.Options):
         inner_steps: images learnt of each, one by one (OML: 5).
         unseen: other images of each that the meta-objective asks about (OML: 5).
         remember: random images of all classes that it asks about (OML: 15).
+        judged_on: classes of the streams that a report is made on, of 10, 50, 100, 200 and 600; the last is the oracle's too.
+        judged_draws: of classes, for each length; a report gives the mean.
         url: the folder on a server that holds Omniglot's archives.
         hashes: SHA-256 of the archives, background and evaluation.
     """
@@ -55,6 +57,8 @@ class CharactersOptions(aiga.Options):
     inner_steps: int = Field(default=20, ge=1, le=20)
     unseen: int = Field(default=0, ge=0, le=19)
     remember: int = Field(default=64, ge=0)
+    judged_on: Annotated[tuple[Literal[10, 50, 100, 200, 600], ...], Field(strict=False, min_length=1)] = (10, 50, 100)
+    judged_draws: int = Field(default=1, ge=1)
     url: str = URL
     hashes: Annotated[tuple[_Digest, _Digest], Field(strict=False)] = HASHES
 
@@ -103,9 +107,16 @@ class Characters(aiga.Plugin):
     @cached_property
     def _domain(self) -> CharactersDomain:
         from aiga_characters.domain import CharactersDomain
+        from aiga_characters.exam import Exam
         from aiga_characters.objective import Trial
         from aiga_characters.sets import Source
 
         o = self.options
         source = Source(o.source, o.folder, o.seed, o.size, o.url, o.hashes)
-        return CharactersDomain(source, o.labels, Trial(o.trajectory, o.inner_steps, o.unseen, o.remember), o.start)
+        return CharactersDomain(
+            source,
+            o.labels,
+            Trial(o.trajectory, o.inner_steps, o.unseen, o.remember),
+            o.start,
+            Exam(o.judged_on, o.judged_draws),
+        )

@@ -55,6 +55,13 @@ def pages(envs: Batch, domain: CharactersDomain) -> list[Picture]:
     return [_page(lessons.take(rows[row : row + 1]), pictures) for row in rows.tolist()]
 
 
+def learnt(trajectory: Trajectory, row: int = 0) -> Picture:
+    """The images that one life learns from, in order, side by side, a ground of one colour for each class; the first of many."""
+    steps = _steps(trajectory, row, learning=True)[:COLUMNS]
+    label, seen = trajectory.extras["label"][steps, row], _ink(trajectory.observations[steps, row])
+    return np.concatenate([_on_ground(image, int(number)) for image, number in zip(seen, label, strict=True)], axis=1)
+
+
 def exam(trajectory: Trajectory, row: int = 0) -> Picture:
     """The test images of one life, a column a class in the order learnt, framed in blue where right, in orange where wrong."""
     asked = _steps(trajectory, row, learning=False)

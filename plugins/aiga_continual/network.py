@@ -17,15 +17,15 @@ import aiga
 from aiga.components import Layout, Life, Structure
 from aiga.data import Leaves
 from aiga_continual import architecture
-from aiga_continual.architecture import Plan, plan_of
+from aiga_continual.architecture import Plan, fresh, plan_of, relearning
 from aiga_continual.descent import descend
 from aiga_continual.head import Learnt, first_sights, unroll
 from aiga_continual.products import dense
-from aiga_continual.vision import features, gate, see
+from aiga_continual.vision import features, gate, looks, see
 
 
 class ContinualNetwork:
-    """See :class:`aiga.Network`; with the capabilities ``learn`` and ``answers``.
+    """See :class:`aiga.Network`; with the capabilities ``learn``, ``answers``, ``anew`` and ``features``.
 
     A life holds ``fast.NAME`` for each leaf that changes, its difference from the innate one, and ``met`` ``[B, n]``, 1 for
     classes whose innate row of the head it has put aside. Where the structure's ``rows`` are ``anew``, a class's row begins
@@ -116,6 +116,16 @@ class ContinualNetwork:
                 logits = partial(_from_pictures, leaves, plan, x, gate(leaves, plan, x, exact), exact)
             second = create_graph and plan.order == "second"
             return descend(logits, life, y, rate, partial(_begin, plan), second)
+
+    def anew(self, leaves: Leaves, rate: Tensor | None = None) -> Leaves:
+        """The same agents, knowing no class at birth, with step size ``rate`` ``[B]`` within a life; without it, their own."""
+        return relearning(fresh(leaves), rate=rate)
+
+    def features(self, leaves: Leaves, x: Tensor) -> dict[str, Tensor]:
+        """``[B, T, F]`` of pictures ``[B, T, C, H, W]``: ``features``, and where there is a gate also ``gate`` and ``gated``."""
+        plan = plan_of(leaves)
+        with torch.no_grad():
+            return looks(leaves, plan, x.to(leaves[plan.rate].dtype), exact=_on_host(leaves))
 
 
 def _closed_form(leaves: Leaves, plan: Plan, life: Life, h: Tensor, y: Tensor, rate: Tensor, exact: bool) -> Life:

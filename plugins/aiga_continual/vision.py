@@ -39,6 +39,12 @@ def features(leaves: Leaves, plan: Plan, x: Tensor, exact: bool) -> Tensor:
     return torch.cat([_gated(leaves, plan, some, exact) for some in pieces], dim=1)
 
 
+def looks(leaves: Leaves, plan: Plan, x: Tensor, exact: bool) -> dict[str, Tensor]:
+    """``[B, T, F]`` by name: ``features``; with a gate they are what it is given, and there are ``gate``, what it answers, and ``gated``, what comes through."""
+    seen, opened = see(leaves, plan.features, x, exact), gate(leaves, plan, x, exact)
+    return {"features": seen} if opened is None else {"features": seen, "gate": opened, "gated": seen * opened}
+
+
 def _gated(leaves: Leaves, plan: Plan, x: Tensor, exact: bool) -> Tensor:
     seen, open_ = see(leaves, plan.features, x, exact), gate(leaves, plan, x, exact)
     return seen if open_ is None else seen * open_
