@@ -4,12 +4,13 @@ Each learner is taught for so many processor seconds of one thread on classes of
 optimiser on the domain's own loss. Then a life begins with a head that knows no class, and learns classes of the evaluation
 split, one after another, fifteen images of each once; what is reported is the share of test images (five a class) named rightly
 at the end. The step size of these lives is chosen by the accuracy on the images learnt from, in draws of classes that are not
-those reported. The oracle learns the same images of the same classes in random order.
+those reported, and of streams of more than a hundred classes in one of a hundred. The oracle learns the same images of the same
+classes in random order.
 
 ``gate fixed at one`` is ANML without its second network, meta-trained in ANML's way; ``OML, linear head`` is meta-trained in
 OML's. The last three were never meta-trained. An earlier study had 300 classes to learn with; there are 964.
 
-    python benchmarks/characters.py                       # three seeds, up to 600 classes: hours
+    python benchmarks/characters.py                       # three seeds, up to 600 classes: about an hour
     python benchmarks/characters.py --source drawn        # the harder set
     python benchmarks/characters.py --learners ANML --lengths 100
 """
@@ -19,61 +20,20 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from characters_learners import LEARNERS, STUDY, Taught, teach
-from characters_probes import probed
 from report import Report, arguments
-from torch import Tensor
 
-import aiga
-from aiga import Batch, Pairs, Population
+from aiga import Stream
 from aiga_characters.domain import CharactersDomain
-from aiga_continual import fresh, relearning
+from aiga_characters.judging import features, judge
 
 GOAL, GOAL_LENGTH = 76.0, 100
 LENGTHS = (10, 50, 100, 200, 600)
 ORACLE = (100, 600)
-RATES = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 AGES = {"first": 9, "fifth": 5, "last": 0}  # tenths of a life's classes, in the order in which the domain tells of them
 PROBED = 100  # classes
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Lives of one agent on one kind of stream, in percent.
-
-    Attributes:
-        rate: that was chosen.
-        test, train: means over the reported draws; ``by_age`` ``[10]``, the classes learnt last first.
-    """
-
-    rate: float
-    test: float
-    train: float
-    by_age: Tensor
-
-
-def judge(taught: Taught, domain: CharactersDomain, stream: str, draws: int, rates: Sequence[float]) -> Judged:
-    """Chooses a rate in one draw of classes and reports it in others."""
-    envs = domain.named(stream, 1 + draws)
-    chosen, reported = torch.tensor([0]), torch.arange(1, 1 + draws)
-    first = _lived(taught, domain, envs.take(chosen), rates).columns["train_accuracy"]
-    rate = rates[int(first.nan_to_num(nan=-1.0).argmax())]
-    scores = _lived(taught, domain, envs.take(reported), [rate])
-    columns = {name: column.double().mean(dim=0) for name, column in scores.columns.items()}
-    return Judged(rate, float(columns["fitness"]), float(columns["train_accuracy"]), columns["by_age"])
-
-
-def _lived(taught: Taught, domain: CharactersDomain, envs: Batch, rates: Sequence[float]) -> aiga.Scores:
-    """Scores of every environment with every rate."""
-    many = {name: leaf.expand(len(rates), *leaf.shape[1:]) for name, leaf in taught.leaves.items()}
-    agents = Batch.of(aiga.Kind("judged", {}), relearning(fresh(many), rate=torch.tensor(rates)))
-    pairs = Pairs.cross(Population((envs,)), Population((agents,)))
-    answer = domain.live(pairs, taught.network, torch.zeros(len(pairs), dtype=torch.int64))
-    assert isinstance(answer, aiga.Scores)
-    return answer
 
 
 class Book:
@@ -103,22 +63,23 @@ def measure(taught: Taught, domain: CharactersDomain, lengths: Sequence[int], dr
     """One seed of one learner: the curve, the oracle, by age, and what its representation is like."""
     book.add("taught for", taught.seconds, "cpu-s")
     book.add("steps of Adam", taught.steps, "")
-    whole = taught.learner.tested == "head"
+    whole, agent = taught.learner.tested == "head", taught.contestant
     for length in lengths:
         if length > (taught.learner.labels if whole else GOAL_LENGTH):
             continue
-        one = judge(taught, domain, f"sequential-{length}", draws, RATES)
-        book.add(f"test, {length} classes", one.test)
-        book.add(f"train, {length} classes", one.train)
-        book.add(f"rate, {length} classes", one.rate, "")
+        one = judge(domain, agent, "sequential", length, draws)
+        book.add(f"test, {length} classes", float(one.test))
+        book.add(f"train, {length} classes", float(one.train))
+        book.add(f"rate, {length} classes", float(one.rate), "")
         if length in ORACLE and whole:
-            oracle = judge(taught, domain, f"shuffled-{length}", draws, RATES)
-            book.add(f"test, {length} classes, i.i.d. oracle", oracle.test)
-            book.add(f"below the oracle, {length} classes", 100.0 * (1.0 - one.test / oracle.test))
+            oracle = judge(domain, agent, "shuffled", length, draws)
+            book.add(f"test, {length} classes, i.i.d. oracle", float(oracle.test))
+            book.add(f"below the oracle, {length} classes", 100.0 * (1.0 - float(one.test / oracle.test)))
             for age, tenth in AGES.items():
-                book.add(f"test, {length} classes, {age} tenth of them", float(one.by_age[tenth]))
-    for what, value in probed(taught, domain, PROBED).items() if whole else ():
-        book.add(what, value)
+                book.add(f"test, {length} classes, {age} tenth of them", float(one.by_age[0, tenth]))
+    for kind, units in features(domain, agent, Stream(0).child("probe"), PROBED).items() if whole else ():
+        for what in ("active", "dead", "neighbours"):
+            book.add(f"{kind}: {what}", float(getattr(units, what)))
 
 
 def main() -> None:

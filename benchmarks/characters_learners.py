@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
@@ -77,7 +76,7 @@ class Classroom:
     """What the optimiser sees of a run: the domain, one network, and a stream for each chunk of steps."""
 
     def __init__(self, domain: Any, network: ContinualNetwork, seed: int) -> None:
-        self.domain, self.chunk, self.work = domain, 0, Counter[str]()
+        self.domain, self.chunk = domain, 0
         self._network, self._seed, self.meter = network, seed, self
 
     def component(self, kind: str, name: str) -> ContinualNetwork:
@@ -89,8 +88,7 @@ class Classroom:
         return Stream(self._seed).child(self.chunk, *key)
 
     def count(self, cost: Mapping[str, int], purpose: str) -> None:
-        """Adds up what was spent."""
-        self.work.update(cost)
+        """Nothing: seconds are what is bounded here."""
 
 
 class Supervised:
@@ -119,17 +117,15 @@ class Taught:
 
     Attributes:
         learner: what it is.
-        leaves: one row.
+        contestant: the agent.
         seconds: of the processor that it was taught for.
-        steps: of Adam; ``work`` what these counted.
+        steps: of Adam.
     """
 
     learner: Learner
-    network: ContinualNetwork
-    leaves: dict[str, Tensor]
+    contestant: aiga.Contestant
     seconds: float
     steps: int
-    work: Counter[str]
 
 
 def teach(learner: Learner, source: str, seed: int, seconds: float) -> Taught:
@@ -148,5 +144,5 @@ def teach(learner: Learner, source: str, seed: int, seconds: float) -> Taught:
         agents, state = rule.improve(cast(Lab, room), replace(pairs, agents=agents), state, CHUNK)
         room.chunk += 1
     spent = time.process_time() - begin
-    taught = relearning(agents.batches[0].leaves, adapts=learner.tested)
-    return Taught(learner, network, taught, spent, room.chunk * CHUNK, room.work)
+    taught = Batch.of(kind, relearning(agents.batches[0].leaves, adapts=learner.tested))
+    return Taught(learner, aiga.Contestant(network, taught), spent, room.chunk * CHUNK)

@@ -25,11 +25,13 @@ class Curve:
         x: ``[T]``.
         y: ``[P, T]``, a row for each agent; NaN where an agent has no value.
         dashed: for what is no contestant: an oracle, chance.
+        like: name of the curve whose colour it has; one of its own without.
     """
 
     x: NDArray[Any]
     y: NDArray[Any]
     dashed: bool = False
+    like: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Panel:
 
 def plot(*panels: Panel) -> bytes:
     """A PNG file of panels side by side, at most ``ACROSS`` in a row; one legend for all."""
-    names = list(dict.fromkeys(name for panel in panels for name in panel.curves))
+    names = list(dict.fromkeys(curve.like or name for panel in panels for name, curve in panel.curves.items()))
     colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
     with style():
         from matplotlib.figure import Figure
@@ -66,7 +68,7 @@ def plot(*panels: Panel) -> bytes:
             axes.set_axis_off()
         for axes, panel in zip(places, panels, strict=False):
             for name, curve in panel.curves.items():
-                _draw(axes, name, curve, colours[name])
+                _draw(axes, name, curve, colours[curve.like or name])
             axes.set_title(panel.title, loc="left", color=SLATE)
             axes.set_xlabel(panel.x)
             axes.set_ylabel(panel.y)

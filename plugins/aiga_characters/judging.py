@@ -1,9 +1,9 @@
-"""How trained learners are judged, on streams and episodes of classes that none was trained on, and what their units are like."""
+"""How trained learners are judged on streams and episodes of classes that none was trained on, and what their units do."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,10 +17,14 @@ from aiga_characters.lessons import Lessons
 from aiga_characters.recipes import DRAWERS
 
 RATES: Final = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)  # step sizes within a life that are tried
+CHOSEN_AT: Final = 100  # classes of the longest stream that a step size is chosen on: longer ones take it over
 ACTIVE: Final = 0.01  # a unit above this counts as active (Beaulieu et al. 2020)
 NEIGHBOURS: Final = 5
 _SHOWN: Final = DRAWERS - TESTS  # images of a class that neighbours are sought among; the others are asked about
 _PICTURES: Final = 200
+
+Order = Literal["sequential", "shuffled"]
+ORDERS: Final[tuple[Order, Order]] = ("sequential", "shuffled")  # as a stream is meant, and as the oracle meets it
 
 
 class Judged(NamedTuple):
@@ -56,38 +60,37 @@ class Features(NamedTuple):
 
 
 def judge(
-    domain: CharactersDomain, contestant: Contestant, stream: str, draws: int = 1, rates: Sequence[float] = RATES
+    domain: CharactersDomain, contestant: Contestant, order: Order, classes: int, draws: int = 1, rates: Sequence[float] = RATES
 ) -> Judged:
-    """Lives of every agent on streams of a name, each with classes of its own.
+    """Lives of every agent on a named stream, with classes of its own in each draw.
 
     A network with the capability ``anew`` begins its lives with a head that knows no class, and with the step size by which
-    each agent named most of the images that it had learnt from, in a first draw of classes, which is not reported.
+    each agent named most of the images that it had learnt from, in a draw of classes that is not reported; of streams of more
+    than ``CHOSEN_AT`` classes, in one of so many.
 
     Args:
         domain: that the agents live in.
         contestant: the agents.
-        stream: one of the domain's names.
+        order: of the stream's images.
+        classes: of the stream.
         draws: of classes that are reported; the mean over them is.
         rates: step sizes to choose from.
     """
-    envs, leaves, count = domain.named(stream, 1 + draws), contestant.agents.leaves, len(contestant.agents)
+    leaves, count = contestant.agents.leaves, len(contestant.agents)
     rate = torch.full((count,), torch.nan, dtype=torch.float64)
     if hasattr(contestant.network, "anew"):
         tried = torch.tensor(rates, dtype=torch.float64)
         many = {name: leaf.repeat_interleave(len(rates), dim=0) for name, leaf in leaves.items()}
         many = _able(contestant.network).anew(many, tried.repeat(count))
-        trained = _lived(domain, contestant, many, envs.take(torch.tensor([0]))).columns["train_accuracy"]
+        envs = domain.named(f"{order}-{min(classes, CHOSEN_AT)}")
+        trained = _lived(domain, contestant, many, envs).columns["train_accuracy"]
         rate = tried[trained.reshape(count, -1).nan_to_num(nan=-1.0).argmax(dim=1)]
         leaves = _able(contestant.network).anew(leaves, rate)
-    scores = _lived(domain, contestant, leaves, envs.take(torch.arange(1, 1 + draws)))
-    fitness, train, ages = (scores.columns[name].double() for name in ("fitness", "train_accuracy", "by_age"))
-    over = (draws, count)
-    return Judged(
-        rate,
-        fitness.reshape(over).mean(dim=0),
-        train.reshape(over).mean(dim=0),
-        ages.reshape(*over, -1).mean(dim=0),
-    )
+    envs = domain.named(f"{order}-{classes}", 1 + draws).take(torch.arange(1, 1 + draws))
+    scores = _lived(domain, contestant, leaves, envs)
+    columns = {name: scores.columns[name].double() for name in ("fitness", "train_accuracy", "by_age")}
+    test, train, ages = (column.reshape(draws, count, *column.shape[1:]).mean(dim=0) for column in columns.values())
+    return Judged(rate, test, train, ages)
 
 
 def _lived(domain: CharactersDomain, contestant: Contestant, leaves: Leaves, envs: Batch) -> Scores:
@@ -128,7 +131,7 @@ def _of_units(units: Tensor, classes: int) -> Features:
 
 
 def neighbours(units: Tensor) -> Tensor:
-    """``[A]``: of the last images of ``[A, C, 20, F]``, the share whose nearest ones among the first are mostly of their class."""
+    """``[A]``: the share of the last images of ``[A, C, 20, F]`` whose nearest among the first are mostly of their class."""
     classes = units.shape[1]
     known, asked = units[:, :, :_SHOWN].flatten(1, 2), units[:, :, _SHOWN:].flatten(1, 2)
     near = torch.cdist(asked, known).topk(NEIGHBOURS, largest=False).indices // _SHOWN

@@ -56,7 +56,7 @@ def pages(envs: Batch, domain: CharactersDomain) -> list[Picture]:
 
 
 def learnt(trajectory: Trajectory, row: int = 0) -> Picture:
-    """The images that one life learns from, in order, side by side, a ground of one colour for each class; the first of many."""
+    """The first images that one life learns from, side by side, a ground of one colour for each class."""
     steps = _steps(trajectory, row, learning=True)[:COLUMNS]
     label, seen = trajectory.extras["label"][steps, row], _ink(trajectory.observations[steps, row])
     return np.concatenate([_on_ground(image, int(number)) for image, number in zip(seen, label, strict=True)], axis=1)

@@ -7,12 +7,13 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from aiga import Contestant, Pairs, Population, Report, Stream
 from aiga.plots import Curve, Panel, gallery, plot
 from aiga_characters.domain import CharactersDomain
-from aiga_characters.judging import Features, Judged, episodes, features, judge, pixels
+from aiga_characters.judging import ORDERS, Features, Judged, episodes, features, judge, pixels
 from aiga_characters.lives import AGES
 from aiga_characters.render import exam, learnt
 
@@ -28,20 +29,22 @@ def report(domain: CharactersDomain, contestants: Mapping[str, Contestant], rng:
 
 
 def _streams(domain: CharactersDomain, contestants: Mapping[str, Contestant], rng: Stream) -> Report:
-    lengths = [length for length in domain.exam.classes if f"sequential-{length}" in domain.names]
+    draws, lengths = domain.exam.draws, [each for each in domain.exam.classes if f"sequential-{each}" in domain.names]
+    title = "classes remembered, learnt one after another within one life"
+    if not lengths:
+        return Report(title, {}, notes=(f"no stream that agents are judged on has at most {domain.labels} classes",))
+    judged, oracle = (
+        {name: {length: judge(domain, each, order, length, draws) for length in lengths} for name, each in contestants.items()}
+        for order in ORDERS
+    )
     last = lengths[-1]
-    judged = {
-        name: {length: judge(domain, each, f"sequential-{length}", domain.exam.draws) for length in lengths}
-        for name, each in contestants.items()
-    }
-    oracle = {name: judge(domain, each, f"shuffled-{last}", domain.exam.draws) for name, each in contestants.items()}
     units = {name: features(domain, each, rng.child("probe"), PROBED) for name, each in contestants.items()}
     rows = {
         name: {
             **{f"{length} classes %": _plain(judged[name][length].test) for length in lengths},
             "learnt from %": _plain(judged[name][last].train),
-            "oracle %": _plain(oracle[name].test),
-            "below it %": _plain(100.0 * (1.0 - judged[name][last].test / oracle[name].test)),
+            "oracle %": _plain(oracle[name][last].test),
+            "below it %": _plain(100.0 * (1.0 - judged[name][last].test / oracle[name][last].test)),
             **{f"{kind} active %": _plain(each.active) for kind, each in units[name].items()},
             **{f"{kind} dead %": _plain(each.dead) for kind, each in units[name].items() if float(each.dead.max()) > 0.0},
             "parameters": (float(contestants[name].parameters),),
@@ -49,17 +52,17 @@ def _streams(domain: CharactersDomain, contestants: Mapping[str, Contestant], rn
         for name in contestants
     }
     rows["chance"] = {f"{length} classes %": (100.0 / length,) for length in lengths}
-    pictures = {"classes": _by_classes(judged, oracle, last), "age": _by_age(judged, last)}
+    pictures = {"classes": _by_classes(judged, oracle), "age": _by_age(judged, last)}
     if any(units.values()):
         pictures["sparsity"] = _by_rank(units)
     notes = (
         "test images named rightly after so many classes of the evaluation split, learnt one after another; "
-        f"means over {domain.exam.draws} draws of classes",
+        f"means over {draws} draws of classes",
         f"learnt from, oracle, below it: at {last} classes; the oracle learns the same images in random order",
         "step sizes within these lives were chosen by the images learnt from, in draws of classes that are not reported",
         f"active: units above 0.01 in the mean image of {PROBED} classes",
     )
-    return Report("classes remembered, learnt one after another within one life", rows, pictures, notes)
+    return Report(title, rows, pictures, notes)
 
 
 def _few_shot(domain: CharactersDomain, contestants: Mapping[str, Contestant], rng: Stream, stream: str) -> Report:
@@ -79,7 +82,7 @@ def _episode(
     domain: CharactersDomain, contestants: Mapping[str, Contestant], right: Mapping[str, Tensor], rng: Stream, stream: str
 ) -> bytes:
     """The first episode: what is learnt, and each network's middle agent's answers, framed by whether they are right."""
-    columns, seed = {}, rng.words(1)
+    columns, seed = dict[str, list[NDArray[np.uint8]]](), rng.words(1)
     for name, each in contestants.items():
         middle = right[name].argsort()[len(right[name]) // 2].reshape(1)
         envs, agents = Population((domain.named(stream),)), Population((each.agents.take(middle),))
@@ -90,18 +93,17 @@ def _episode(
     return gallery(columns)
 
 
-def _by_classes(judged: Mapping[str, Mapping[int, Judged]], oracle: Mapping[str, Judged], last: int) -> bytes:
-    curves = {
-        name: Curve(np.array(list(lengths)), torch.stack([each.test for each in lengths.values()], dim=1).numpy())
-        for name, lengths in judged.items()
-    }
-    best = max(oracle, key=lambda name: float(oracle[name].test.median()))
+def _by_classes(judged: Mapping[str, Mapping[int, Judged]], oracle: Mapping[str, Mapping[int, Judged]]) -> bytes:
+    curves = {name: _tests(lengths) for name, lengths in judged.items()}
+    curves |= {f"{name}, in any order": _tests(lengths, like=name) for name, lengths in oracle.items()}
     lengths = list(next(iter(judged.values())))
-    level = oracle[best].test.median().expand(2)[None].numpy()
-    curves[f"{best}, any order, {last} classes"] = Curve(np.array([lengths[0], last]), level, dashed=True)
-    return plot(
-        Panel("What is remembered", "classes learnt, one after another", "test images right, %", curves, lengths, log=True)
-    )
+    x, y = "classes learnt, one after another", "test images right, %"
+    return plot(Panel("What is remembered", x, y, curves, lengths, log=True))
+
+
+def _tests(lengths: Mapping[int, Judged], like: str = "") -> Curve:
+    test = torch.stack([each.test for each in lengths.values()], dim=1)
+    return Curve(np.array(list(lengths)), test.numpy(), dashed=bool(like), like=like)
 
 
 def _by_age(judged: Mapping[str, Mapping[int, Judged]], last: int) -> bytes:

@@ -122,7 +122,7 @@ class ContinualNetwork:
         return relearning(fresh(leaves), rate=rate)
 
     def features(self, leaves: Leaves, x: Tensor) -> dict[str, Tensor]:
-        """``[B, T, F]`` of pictures ``[B, T, C, H, W]``: ``features``, and where there is a gate also ``gate`` and ``gated``."""
+        """What pictures ``[B, T, C, H, W]`` are seen as, by name; see :func:`aiga_continual.vision.looks`."""
         plan = plan_of(leaves)
         with torch.no_grad():
             return looks(leaves, plan, x.to(leaves[plan.rate].dtype), exact=_on_host(leaves))

@@ -40,7 +40,7 @@ def features(leaves: Leaves, plan: Plan, x: Tensor, exact: bool) -> Tensor:
 
 
 def looks(leaves: Leaves, plan: Plan, x: Tensor, exact: bool) -> dict[str, Tensor]:
-    """``[B, T, F]`` by name: ``features``; with a gate they are what it is given, and there are ``gate``, what it answers, and ``gated``, what comes through."""
+    """``[B, T, F]`` by name: ``features``; and where there is a gate ``gate``, its answer, and ``gated``, what is left."""
     seen, opened = see(leaves, plan.features, x, exact), gate(leaves, plan, x, exact)
     return {"features": seen} if opened is None else {"features": seen, "gate": opened, "gated": seen * opened}
 
