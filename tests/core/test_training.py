@@ -126,6 +126,7 @@ def test_status_shows_a_training(done: tuple[Path, str]) -> None:
     assert held["checkpoint"]["step"] == 25
     assert held["metrics"]["val_loss"] > 0
     assert held["agents"] == [str(file) for file in training.open(path).agents]
+    assert held["pictures"] == [str(path / "report" / "curves.png")]
     shown = command("status", "first", "--runs", done[0])[1]
     assert "25 of 25" in shown
     assert "val_loss" in shown
