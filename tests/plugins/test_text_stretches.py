@@ -14,9 +14,8 @@ from aiga_text.corpus import Source
 from aiga_text.domain import TextDomain
 
 DOMAIN = TextDomain(Source(vocabulary=60), passage=40, steps=8)
-NETWORK = BackpropamineNetwork(
-    Backpropamine.Options(units=5, reward=False, previous_action=False, value=False, alpha_scale=0.5)
-)
+OPTIONS = Backpropamine.Options(units=5, reward=False, previous_action=False, value=False, alpha_scale=0.5)
+NETWORK = BackpropamineNetwork(OPTIONS)
 
 
 class Steps:
