@@ -64,17 +64,16 @@ def measure(taught: Taught, domain: CharactersDomain, lengths: Sequence[int], dr
     book.add("taught for", taught.seconds, "cpu-s")
     book.add("steps of Adam", taught.steps, "")
     whole, agent = taught.learner.tested == "head", taught.contestant
-    for length in lengths:
-        if length > (taught.learner.labels if whole else GOAL_LENGTH):
-            continue
-        one = judge(domain, agent, "sequential", length, draws)
+    most = taught.learner.labels if whole else GOAL_LENGTH
+    curve = judge(domain, agent, "sequential", [length for length in lengths if length <= most], draws)
+    oracle = judge(domain, agent, "shuffled", [length for length in curve if length in ORACLE and whole], draws)
+    for length, one in curve.items():
         book.add(f"test, {length} classes", float(one.test))
         book.add(f"train, {length} classes", float(one.train))
         book.add(f"rate, {length} classes", float(one.rate), "")
-        if length in ORACLE and whole:
-            oracle = judge(domain, agent, "shuffled", length, draws)
-            book.add(f"test, {length} classes, i.i.d. oracle", float(oracle.test))
-            book.add(f"below the oracle, {length} classes", 100.0 * (1.0 - float(one.test / oracle.test)))
+        if length in oracle:
+            book.add(f"test, {length} classes, i.i.d. oracle", float(oracle[length].test))
+            book.add(f"below the oracle, {length} classes", 100.0 * (1.0 - float(one.test / oracle[length].test)))
             for age, tenth in AGES.items():
                 book.add(f"test, {length} classes, {age} tenth of them", float(one.by_age[0, tenth]))
     for kind, units in features(domain, agent, Stream(0).child("probe"), PROBED).items() if whole else ():

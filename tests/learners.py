@@ -30,7 +30,7 @@ class _Features:
     def newborn(self, leaves: Leaves) -> Life:
         return {"head": torch.zeros_like(leaves["head"]), "met": torch.zeros_like(leaves["head"][:, 0])}
 
-    def features(self, leaves: Leaves, x: Tensor) -> Tensor:
+    def look(self, leaves: Leaves, x: Tensor) -> Tensor:
         """``[B, M, features]`` of ``[B, M, ...]``."""
         seen = x.flatten(2).to(leaves["basis"].dtype)
         h = torch.tanh((seen[..., None] * leaves["basis"][:, None]).sum(dim=2))
@@ -53,7 +53,7 @@ class SgdHead(_Features):
 
     def learn(self, leaves: Leaves, life: Life, x: Tensor, y: Tensor, create_graph: bool) -> Life:
         self.calls.append((x.shape[1], create_graph))
-        h, head, met = self.features(leaves, x), life["head"], life["met"]
+        h, head, met = self.look(leaves, x), life["head"], life["met"]
         for step in range(x.shape[1]):
             seen, wanted = h[:, step, None], torch.nn.functional.one_hot(y[:, step], head.shape[-1])
             head = torch.where(((wanted == 1) & (met == 0.0))[:, None], -leaves["head"], head)
@@ -63,7 +63,7 @@ class SgdHead(_Features):
         return {"head": head if create_graph else head.detach(), "met": met}
 
     def answers(self, leaves: Leaves, life: Life, x: Tensor) -> Tensor:
-        return self.logits(leaves, life, self.features(leaves, x))
+        return self.logits(leaves, life, self.look(leaves, x))
 
     def step(self, leaves: Leaves, life: Life, percept: Percept) -> tuple[Output, Life]:
         return Output(self.answers(leaves, life, percept.observation[:, None])[:, 0]), life
@@ -74,6 +74,6 @@ class Notebook(_Features):
 
     def step(self, leaves: Leaves, life: Life, percept: Percept) -> tuple[Output, Life]:
         assert percept.target is not None
-        h = self.features(leaves, percept.observation[:, None])
+        h = self.look(leaves, percept.observation[:, None])
         logits = self.logits({"head": torch.zeros_like(leaves["head"])}, life, h)[:, 0]
         return Output(logits, logits.sum(dim=-1)), {**life, "head": life["head"] + h.transpose(1, 2) * percept.target[:, None]}

@@ -133,13 +133,16 @@ class Network(Protocol):
     Capabilities: ``space`` (``initial``, ``mutate``, ``cross``, ``describe``, ``distance`` over structures), which makes a
     network searchable; ``learn(leaves, life, x, y, create_graph) -> Life``, gradient descent within a life, a step for each of
     ``T`` examples ``[B, T, ...]`` of classes ``[B, T]``, -1 where there is none; ``answers(leaves, life, x)``, the action
-    parameters ``[B, T, ...]`` for ``T`` observations, each by itself in one and the same life; ``layers(leaves)``, the
-    first to the last :class:`Dense` layer of a network that is nothing but these and has no life, for domains that compute
+    parameters ``[B, T, ...]`` for ``T`` observations, each by itself in one and the same life; ``anew(leaves, rate) ->
+    Leaves``, the same agents with nothing known at birth of what a life is to learn, and a step size ``[B]`` of learning
+    within it, and ``features(leaves, x) -> Mapping[str, Tensor]``, what ``T`` observations are made into before they are
+    answered, ``[B, T, F]`` by the name of the units, both for domains that judge what a life has learnt; ``layers(leaves)``,
+    the first to the last :class:`Dense` layer of a network that is nothing but these and has no life, for domains that compute
     policies themselves, beside their dynamics; ``unroll(leaves, percepts) -> Output``, whole lives at once whose percepts are
     known beforehand, for training by gradients: ``P`` agents' leaves ``[P, ...]``, percepts of ``E`` lives of each and what
-    they answer ``[T, P, E, ...]``; as steps from birth on would answer, but for rounding;
-    ``side_by_side = True``: where gradients are wanted, ``step`` may be given leaves ``[P, 1, ...]`` of ``P`` agents with lives
-    and percepts ``[P, E, ...]``, ``E`` of each.
+    they answer ``[T, P, E, ...]``; as steps from birth on would answer, but for rounding; ``side_by_side = True``: where
+    gradients are wanted, ``step`` may be given leaves ``[P, 1, ...]`` of ``P`` agents with lives and percepts ``[P, E, ...]``,
+    ``E`` of each.
 
     Attributes:
         structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.

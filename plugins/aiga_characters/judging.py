@@ -60,37 +60,46 @@ class Features(NamedTuple):
 
 
 def judge(
-    domain: CharactersDomain, contestant: Contestant, order: Order, classes: int, draws: int = 1, rates: Sequence[float] = RATES
-) -> Judged:
-    """Lives of every agent on a named stream, with classes of its own in each draw.
+    domain: CharactersDomain, contestant: Contestant, order: Order, lengths: Sequence[int], draws: int = 1
+) -> dict[int, Judged]:
+    """By its number of classes, lives of every agent on a named stream, with classes of its own in each draw.
 
-    A network with the capability ``anew`` begins its lives with a head that knows no class, and with the step size by which
-    each agent named most of the images that it had learnt from, in a draw of classes that is not reported; of streams of more
-    than ``CHOSEN_AT`` classes, in one of so many.
+    A network with the capability ``anew`` begins its lives with a head that knows no class, and with the step size of
+    ``RATES`` by which each agent named most of the images that it had learnt from, in a draw of classes that is not reported;
+    of streams of more than ``CHOSEN_AT`` classes, in one of so many.
 
     Args:
         domain: that the agents live in.
         contestant: the agents.
-        order: of the stream's images.
-        classes: of the stream.
+        order: of the streams' images.
+        lengths: of the streams, in classes.
         draws: of classes that are reported; the mean over them is.
-        rates: step sizes to choose from.
     """
-    leaves, count = contestant.agents.leaves, len(contestant.agents)
-    rate = torch.full((count,), torch.nan, dtype=torch.float64)
-    if hasattr(contestant.network, "anew"):
-        tried = torch.tensor(rates, dtype=torch.float64)
-        many = {name: leaf.repeat_interleave(len(rates), dim=0) for name, leaf in leaves.items()}
-        many = _able(contestant.network).anew(many, tried.repeat(count))
-        envs = domain.named(f"{order}-{min(classes, CHOSEN_AT)}")
-        trained = _lived(domain, contestant, many, envs).columns["train_accuracy"]
-        rate = tried[trained.reshape(count, -1).nan_to_num(nan=-1.0).argmax(dim=1)]
-        leaves = _able(contestant.network).anew(leaves, rate)
-    envs = domain.named(f"{order}-{classes}", 1 + draws).take(torch.arange(1, 1 + draws))
-    scores = _lived(domain, contestant, leaves, envs)
-    columns = {name: scores.columns[name].double() for name in ("fitness", "train_accuracy", "by_age")}
-    test, train, ages = (column.reshape(draws, count, *column.shape[1:]).mean(dim=0) for column in columns.values())
-    return Judged(rate, test, train, ages)
+    rates, judged = dict[int, Tensor](), dict[int, Judged]()
+    for length in lengths:
+        short, leaves = min(length, CHOSEN_AT), contestant.agents.leaves
+        if short not in rates:
+            rates[short] = _chosen(domain, contestant, f"{order}-{short}")
+        if hasattr(contestant.network, "anew"):
+            leaves = _able(contestant.network).anew(leaves, rates[short])
+        envs = domain.named(f"{order}-{length}", 1 + draws).take(torch.arange(1, 1 + draws))
+        scores = _lived(domain, contestant, leaves, envs)
+        columns = [scores.columns[name].double() for name in ("fitness", "train_accuracy", "by_age")]
+        means = [each.reshape(draws, -1, *each.shape[1:]).mean(dim=0) for each in columns]
+        judged[length] = Judged(rates[short], *means)
+    return judged
+
+
+def _chosen(domain: CharactersDomain, contestant: Contestant, stream: str) -> Tensor:
+    """``[A]`` step sizes, by the images learnt from in the first draw of a stream."""
+    count = len(contestant.agents)
+    if not hasattr(contestant.network, "anew"):
+        return torch.full((count,), torch.nan, dtype=torch.float64)
+    tried = torch.tensor(RATES, dtype=torch.float64)
+    many = {name: leaf.repeat_interleave(len(tried), dim=0) for name, leaf in contestant.agents.leaves.items()}
+    many = _able(contestant.network).anew(many, tried.repeat(count))
+    trained = _lived(domain, contestant, many, domain.named(stream)).columns["train_accuracy"]
+    return tried[trained.reshape(count, -1).nan_to_num(nan=-1.0).argmax(dim=1)]
 
 
 def _lived(domain: CharactersDomain, contestant: Contestant, leaves: Leaves, envs: Batch) -> Scores:

@@ -34,8 +34,7 @@ def _streams(domain: CharactersDomain, contestants: Mapping[str, Contestant], rn
     if not lengths:
         return Report(title, {}, notes=(f"no stream that agents are judged on has at most {domain.labels} classes",))
     judged, oracle = (
-        {name: {length: judge(domain, each, order, length, draws) for length in lengths} for name, each in contestants.items()}
-        for order in ORDERS
+        {name: judge(domain, each, order, lengths, draws) for name, each in contestants.items()} for order in ORDERS
     )
     last = lengths[-1]
     units = {name: features(domain, each, rng.child("probe"), PROBED) for name, each in contestants.items()}

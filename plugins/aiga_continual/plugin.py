@@ -10,6 +10,7 @@ import aiga
 from aiga_continual.architecture import Adapts, Gate, Order, Rate, Rows
 from aiga_continual.network import ContinualNetwork
 
+CONTROLS: tuple[Gate, ...] = ("one", "random")
 _Counts = Annotated[tuple[Annotated[int, Field(strict=True, ge=1)], ...], Field(strict=False)]
 _Layers = Annotated[tuple[Annotated[int, Field(strict=True, ge=1)], ...], Field(strict=False, min_length=1)]
 
@@ -117,8 +118,11 @@ class _Learner(aiga.Plugin):
     options: LearnerOptions
 
     def aiga_register(self, registry: aiga.Registry) -> None:
-        options = self.options
-        registry.network(self.name, ContinualNetwork(self.name, options.structure(), options.inner_lr))
+        self._add(registry, self.name, self.options)
+
+    @staticmethod
+    def _add(registry: aiga.Registry, name: str, options: LearnerOptions) -> None:
+        registry.network(name, ContinualNetwork(name, options.structure(), options.inner_lr))
 
 
 class Oml(_Learner):
@@ -129,10 +133,19 @@ class Oml(_Learner):
 
 
 class Anml(_Learner):
-    """Registers the network ``anml``: a second network gates what the head sees (Beaulieu et al. 2020)."""
+    """Registers the network ``anml``: a second network gates what the head sees (Beaulieu et al. 2020).
+
+    Its controls are networks too, alike but for the gate: ``anml-gate-one`` and ``anml-gate-random``.
+    """
 
     name = "anml"
     Options: ClassVar[type[AnmlOptions]] = AnmlOptions
+    options: AnmlOptions
+
+    def aiga_register(self, registry: aiga.Registry) -> None:
+        super().aiga_register(registry)
+        for gate in CONTROLS:
+            self._add(registry, f"anml-gate-{gate}", self.options.model_copy(update={"gate": gate}))
 
 
 class Maml(_Learner):

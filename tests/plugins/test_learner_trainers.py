@@ -55,6 +55,8 @@ def test_controls_are_as_large_as_what_they_are_compared_with(path: Path) -> Non
     domain = made.components.get("domain", made.config.population.domain)
     sizes = []
     for name in made.config.population.networks:
+        if "-gate-" in name:  # the network itself with a part of it taken away
+            continue
         network = made.components.get("network", name)
         layout = network.build(network.structure, domain.inputs, domain.outputs)
         sizes.append(sum(math.prod(shape) for shape in layout.values()))
