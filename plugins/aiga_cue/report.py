@@ -82,7 +82,7 @@ def _judged(domain: CueDomain, network: Network, task: Batch, agents: Batch, see
     first, last, right = [], [], []
     for row in range(len(agents)):
         agent, parts = agents.take(torch.tensor([row])), []
-        for block in seeds.split(_BLOCK):
+        for block in torch.split(seeds, _BLOCK):
             rows = torch.zeros(len(block), dtype=torch.int64)
             pairs = Pairs.of(Population((task.to(agents.device),)), Population((agent,)), rows, rows)
             answer = domain.live(pairs, network, block, record=True)

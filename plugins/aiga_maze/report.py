@@ -1,4 +1,4 @@
-"""The experiment of the meta-RL maze: what does a life earn at goals that never paid in training, and by what is learnt in it?"""
+"""The experiment of the meta-RL maze: what a life earns at goals that never paid in training, and by what is learnt in it."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def report(domain: MazeDomain, maze: Batch, contestants: Mapping[str, Contestant
             bare[name] = _curve(zeroed, steps)
         rows[name]["parameters"] = (float(contestant.parameters),) * len(agents)
     least, most = (float(earn(maze, lives, rng.child("ends"))[0]) for earn in (random_reward, oracle_reward))
-    whole, ends = np.array([0.0, steps]), {"random moves": least, "goal known": most}
-    flat = {name: Curve(whole, np.full((1, 2), end / steps), dashed=True) for name, end in ends.items()}
+    whole, ends = np.arange(steps + 1), {"random moves": least, "goal known": most}
+    flat = {name: Curve(whole, np.full((1, steps + 1), end / steps), dashed=True) for name, end in ends.items()}
     panels = [_panel("as they are", curves | flat), *([_panel("traces zeroed", bare | flat)] if bare else [])]
     return Report(
         f"maze: reward of a life of {steps} steps" + (", goals that never paid in training" if kept else ""),
@@ -87,7 +87,7 @@ def _judged(domain: MazeDomain, network: Network, maze: Batch, agents: Batch, se
     by_part, lived = [], []
     for row in range(len(agents)):
         agent, parts = agents.take(torch.tensor([row])), []
-        for block in seeds.split(_BLOCK):
+        for block in torch.split(seeds, _BLOCK):
             rows = torch.zeros(len(block), dtype=torch.int64)
             pairs = Pairs.of(Population((maze.to(agents.device),)), Population((agent,)), rows, rows)
             answer = domain.live(pairs, network, block, record=True)
