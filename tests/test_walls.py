@@ -18,10 +18,10 @@ PLUGINS = sorted(path for path in (ROOT / "plugins").iterdir() if path.name.star
 LAYERS = [
     "errors streams sums batches data niches components trainers reports hooks lockstep forgetting toml_lines",
     "answers codec meter host complaints tables config plugin_classes registry wanted discovery",
-    "durable database views journal checkpoint stones rundir",
+    "durable database views journal checkpoint stones rundir art_style plots",
     "archive lab changes loop founding keep keeping resuming",
     "stop machine engine runs experiment training",
-    "viewing replay images art art_annecs art_layout art_phylogeny art_pictures art_story art_style plots cli testing",
+    "viewing replay images art art_annecs art_layout art_phylogeny art_pictures art_story cli testing",
     "__main__",
 ]
 PLACE = {name: layer for layer, names in enumerate(LAYERS) for name in names.split()}

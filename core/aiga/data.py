@@ -60,6 +60,12 @@ class Pairs:
         env = torch.arange(len(envs)).repeat_interleave(len(agents))
         return Pairs.of(envs, agents, env, torch.arange(len(agents)).repeat(len(envs)))
 
+    @staticmethod
+    def lives(envs: Population, agents: Population, each: int) -> Pairs:
+        """``each`` pairs of every agent in a row, dealt out over the environments in turn."""
+        turn = torch.arange(each) % len(envs)
+        return Pairs.of(envs, agents, turn.repeat(len(agents)), torch.arange(len(agents)).repeat_interleave(each))
+
     def __len__(self) -> int:
         return len(self.env)
 

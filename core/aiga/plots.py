@@ -14,6 +14,7 @@ from aiga.art_style import DPI, SLATE, style
 
 # Okabe and Ito's colours, told apart by every kind of colour vision; dark ones first.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+ACROSS = 4  # panels of a row
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,19 @@ class Panel:
 
 
 def plot(*panels: Panel) -> bytes:
-    """A PNG file of panels side by side, one legend for all."""
+    """A PNG file of panels side by side, at most ``ACROSS`` in a row; one legend for all."""
     names = list(dict.fromkeys(name for panel in panels for name in panel.curves))
     colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
     with style():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(1.0 + 3.6 * len(panels), 3.4), layout="constrained")
-        for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        across = min(len(panels), ACROSS)
+        down = -(-len(panels) // across)
+        figure = Figure(figsize=(1.0 + 3.6 * across, 0.4 + 3.0 * down), layout="constrained")
+        places = figure.subplots(down, across, squeeze=False).flat
+        for axes in places[len(panels) :]:
+            axes.set_axis_off()
+        for axes, panel in zip(places, panels, strict=False):
             for name, curve in panel.curves.items():
                 _draw(axes, name, curve, colours[name])
             axes.set_title(panel.title, loc="left", color=SLATE)
@@ -72,6 +78,31 @@ def plot(*panels: Panel) -> bytes:
         handles = {text: handle for axes in figure.axes for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
         if len(handles) > 1:
             figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=DPI)
+    return file.getvalue()
+
+
+def gallery(columns: Mapping[str, Sequence[NDArray[np.uint8]]]) -> bytes:
+    """A PNG file of pictures in columns, each under its name.
+
+    Args:
+        columns: as many pictures ``[H, W, 3]`` in each.
+    """
+    down = max(len(pictures) for pictures in columns.values())
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(0.2 + 1.2 * len(columns), 0.3 + 1.1 * down), layout="constrained")
+        places = figure.subplots(down, len(columns), squeeze=False)
+        for axes in places.flat:
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set_visible(True)
+        for place, (name, pictures) in enumerate(columns.items()):
+            places[0, place].set_title(name, color=SLATE)
+            for row, picture in enumerate(pictures):
+                places[row, place].imshow(picture, interpolation="nearest")
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=DPI)
     return file.getvalue()

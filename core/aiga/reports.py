@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -63,8 +64,13 @@ class Report:
         return [self.title, "", *(line.rstrip() for line in table), *([""] if self.notes else []), *self.notes]
 
     def plain(self) -> dict[str, Any]:
-        """For JSON: everything but the pictures, which are named."""
-        rows = {name: {column: list(values) for column, values in row.items()} for name, row in self.rows.items()}
+        """For JSON: everything but the pictures, which are named; None for what is no finite number."""
+        rows = {
+            name: {
+                column: [float(value) if math.isfinite(value) else None for value in values] for column, values in row.items()
+            }
+            for name, row in self.rows.items()
+        }
         return {"title": self.title, "rows": rows, "pictures": sorted(self.pictures), "notes": list(self.notes)}
 
 

@@ -62,6 +62,11 @@ class Stop:
                 self.reason = f"{evaluations} evaluations are done"
         return self.reason
 
+    @property
+    def asked(self) -> bool:
+        """Whether a person or a scheduler asked for it, and waits."""
+        return self._signals > 0
+
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Takes SIGINT and SIGTERM while its body runs, SIGALRM from the first of them on; only in the main thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aiga.data import Batch
+from aiga.data import Batch, Population
 from aiga.streams import Stream
 
 if TYPE_CHECKING:
@@ -47,15 +47,27 @@ class Setup(Protocol):
         """A stream of the trainer's own, named by ``key``; the same in every stretch of a training."""
         ...
 
-    def agents(self, count: int, network: str | None = None) -> Batch:
-        """``count`` agents to train, on the host: newborn, or all ``[population] initial_agent`` where there is one.
+    def agents(self, count: int) -> Population:
+        """Agents to train, on the host: newborn, or all ``[population] initial_agent`` where there is one.
 
         Args:
-            count: how many.
-            network: one of ``networks``; the first of them where none is given.
+            count: how many of each of ``networks``; one batch a network, in order. What is drawn for one network does not hang
+                on which others there are.
 
         Raises:
             InputError: if ``[population]`` names no domain and network.
+        """
+        ...
+
+    def named(self, environment: str, option: str) -> Batch:
+        """The environment of this name, where an option of the trainer's plugin asks for one.
+
+        Args:
+            environment: one of the domain's ``names``.
+            option: that holds the name, for complaints.
+
+        Raises:
+            InputError: if the domain has no such environment; says which it has.
         """
         ...
 
@@ -63,8 +75,9 @@ class Setup(Protocol):
 class Trainer(Protocol):
     """Makes what ``aiga train`` trains. The core knows no algorithm: what is learnt, and how, is the module's alone.
 
-    Capability: ``agents(module) -> Batch``, the trained agents, explicit and of one kind. Each becomes a safetensors file in
-    the training's folder, from which ``[population] initial_agent`` of a run can start.
+    Capability: ``agents(module) -> Batch | Population``, the trained agents, explicit, one batch a network. Each becomes a
+    safetensors file in the training's folder, from which ``[population] initial_agent`` of a run can start; and they are what
+    the domain's ``report`` compares.
     """
 
     def make(self, setup: Setup) -> tuple[LightningModule, Any]:

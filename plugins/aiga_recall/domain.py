@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 from torch import Tensor
 
-from aiga import Batch, Kind, Network, Pairs, Scores, Space, Stream, Trajectory
+from aiga import Batch, Contestant, Kind, Network, Pairs, Report, Scores, Space, Stream, Trajectory
 from aiga_recall import genome, lives
 from aiga_recall.episodes import Binary
 from aiga_recall.genome import NAMED, Category, Numbers, first, steps_of
 from aiga_recall.images import Images
+from aiga_recall.report import report
 
 
 class RecallDomain:
@@ -93,6 +94,10 @@ class RecallDomain:
     def loss(self, pairs: Pairs, network: Network, stream: Stream) -> Tensor:
         """``[P]``: see :func:`aiga_recall.lives.loss`."""
         return lives.loss(pairs, network, stream, self.source)
+
+    def report(self, contestants: Mapping[str, Contestant], rng: Stream) -> Report:
+        """How well agents recall in fresh episodes of the first task; see :func:`aiga_recall.report.report`."""
+        return report(contestants, rng, self._tasks(self._first, 1, held_out=not self.signs), self.source, self.signs)
 
     def _tasks(self, numbers: Numbers, count: int, held_out: bool = False) -> Batch:
         return genome.tasks(self._kind(), count, {"bits": self.source.width, **numbers}, held_out)

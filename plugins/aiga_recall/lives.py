@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from aiga import Network, Pairs, Percept, Population, Scores, Status, Stream, Trajectory
+from aiga.components import Life
 from aiga.data import Leaves
 from aiga.streams import derive
 from aiga_recall.episodes import Episodes, Source, episodes
@@ -40,17 +42,32 @@ def live(
     row = row.to(agents.device)
     shown = episodes(EPISODE.rows(seeds), _tasks(pairs, agents.device), source)
     leaves = {name: leaf[row] for name, leaf in agents.leaves.items()}
-    life, kept = network.newborn(leaves), list[Tensor]()
-    answer = torch.zeros_like(shown.target)
-    for step, observation in enumerate(shown.observations):
-        output, life = network.step(leaves, life, Percept(observation))
-        over = (step >= shown.length)[:, None]
-        answer = torch.where(over, answer, output.action.to(answer.dtype))
+    answer, kept = torch.zeros_like(shown.target), list[Tensor]()
+    for answer in answers(leaves, network, shown):
         if record:
             kept.append(answer)
     error = errors(answer, shown, signs).cpu()
     scores = _scores(error, int(shown.length.sum()))
     return scores, _trajectory(shown, torch.stack(kept), scores.fitness) if record else None
+
+
+def answers(
+    leaves: Leaves, network: Network, shown: Episodes, before: Callable[[int, Life], Life] | None = None
+) -> Iterator[Tensor]:
+    """What ``P`` lives answer in each step, ``[P, W]``; a life that is over stays with its last answer.
+
+    Args:
+        leaves: ``[P, ...]`` of whoever lives each.
+        network: what they are made of.
+        shown: the episodes.
+        before: is given each step and all lives before it, and says with which to go on.
+    """
+    life, answer = network.newborn(leaves), torch.zeros_like(shown.target)
+    for step, observation in enumerate(shown.observations):
+        life = life if before is None else before(step, life)
+        output, life = network.step(leaves, life, Percept(observation))
+        answer = torch.where((step >= shown.length)[:, None], answer, output.action.to(answer.dtype))
+        yield answer
 
 
 def loss(pairs: Pairs, network: Network, stream: Stream, source: Source) -> Tensor:
@@ -102,13 +119,19 @@ def _unrolled(leaves: Leaves, row: Tensor, network: Network, shown: Episodes) ->
     count = int(counts[0])
     if bool((counts != count).any()):
         agents, count = row[order], 1
-    mine = {name: leaf[agents] for name, leaf in leaves.items()}
+    there = torch.arange(len(next(iter(leaves.values()))), device=row.device)
+    # Gradients through an index are gathered by index too: not where everybody is there, in order.
+    mine = leaves if torch.equal(agents, there) else {name: leaf[agents] for name, leaf in leaves.items()}
     in_order = bool((row[1:] >= row[:-1]).all())
     observations = shown.observations if in_order else shown.observations[:, order]
     observations = observations.reshape(len(observations), len(agents), count, -1)
     output = cast(Any, network).unroll(mine, Percept(observations))
-    places = torch.arange(len(row), device=row.device)
-    answer: Tensor = output.action[shown.length[order] - 1, places // count, places % count]
+    answer: Tensor
+    if bool((shown.length == len(output.action)).all()):
+        answer = output.action[-1].flatten(0, 1)
+    else:
+        places = torch.arange(len(row), device=row.device)
+        answer = output.action[shown.length[order] - 1, places // count, places % count]
     return answer if in_order else answer[torch.argsort(order)]
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Literal
 
 from torch import Tensor
 
-from aiga import Batch, InputError, Network, Pairs, Scores, Space, Stream, Trajectory
+from aiga import Batch, Contestant, InputError, Network, Pairs, Report, Scores, Space, Stream, Trajectory
 from aiga_text import genome
 from aiga_text.corpus import SPLITS, Corpus, Source
 from aiga_text.reading import live, loss
+from aiga_text.report import report
 
 _SOURCE = Source()
 
@@ -101,3 +103,7 @@ class TextDomain:
         """
         rows = stream.each(len(pairs))
         return loss(pairs, network, self.corpus, self.source.vocabulary, rows.uniform(), self.bptt, self.burn_in)
+
+    def report(self, contestants: Mapping[str, Contestant], rng: Stream) -> Report:
+        """Perplexities of what none learnt from; there is no chance in that. See :func:`aiga_text.report.report`."""
+        return report(contestants, self.corpus, self.source.vocabulary, self.named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,21 @@ def test_agents_learn_the_same_side_by_side_as_alone(tmp_path: Path) -> None:
         assert torch.allclose(first[key], leaf, atol=1e-6)
 
 
+@pytest.mark.parametrize(("name", "first", "others"), [("recall", "plastic", ["rnn", "lstm"]), ("maze", "rnn", ["lstm"])])
+def test_a_network_learns_the_same_beside_others_as_alone(name: str, first: str, others: list[str], tmp_path: Path) -> None:
+    clipped = "train.gradient_clip_val=0.1"
+    trained(tmp_path, name, f'population.networks=["{first}"]', clipped, label="alone")
+    several = [first, *others]
+    trained(tmp_path, name, f"population.networks={json.dumps(several)}", clipped, label="beside")
+    trained(tmp_path, name, f"population.networks={json.dumps(several[::-1])}", clipped, label="reversed")
+    for label in ("beside", "reversed"):
+        files = {path.stem: load_file(path) for path in (tmp_path / label / "agents").glob("*.safetensors")}
+        assert files.keys() == {f"last-{network}" for network in several}
+        alone = leaves(tmp_path, "alone")
+        assert alone.keys() == files[f"last-{first}"].keys()
+        assert all(torch.equal(leaf, files[f"last-{first}"][key]) for key, leaf in alone.items())
+
+
 def test_a_trained_agent_begins_a_run(tmp_path: Path) -> None:
     trained(tmp_path, "maze")
     run = aiga.run(
@@ -77,8 +93,10 @@ def test_a_trained_agent_begins_a_run(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(aiga.InputError, match=r'validate_on: found "L8"; the domain "maze" has these environments: L7,'):
+    with pytest.raises(
+        aiga.InputError, match=r'validate_on=L8: "L8" is no named environment of the domain "maze"\. There are: "L7",'
+    ):
         trained(tmp_path, "maze", "plugins.a2c.options.validate_on=L8")
-    with pytest.raises(aiga.InputError, match=r'validate_on: found "pears"; the domain "recall" has these'):
-        trained(tmp_path, "recall", "plugins.meta-gradient.options.validate_on=pears")
+    with pytest.raises(aiga.InputError, match=r'"pairs" is no named .* "recall"\. Did you mean "pair"\?'):
+        trained(tmp_path, "recall", "plugins.meta-gradient.options.validate_on=pairs")
     assert not list(tmp_path.iterdir())

@@ -94,6 +94,15 @@ def train(
 
 @app.command()
 @answering
+def report(name: Name, runs: Runs = RUNS) -> None:
+    """Compare a training's agents anew: the table of its experiment, and the pictures of the paper it follows."""
+    from aiga.cli import training
+
+    training.report(find(name, runs))
+
+
+@app.command()
+@answering
 def resume(
     name: Name,
     duration: Annotated[str | None, typer.Option("--for", metavar="TIME", help="How long to go on, such as 10m or 8h.")] = None,

@@ -1,4 +1,4 @@
-"""``aiga train``, and ``aiga resume`` of a training: with Lightning's bar on a terminal, lines elsewhere."""
+"""``aiga train``, ``aiga report``, and ``aiga resume`` of a training: with Lightning's bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from aiga.config import TrainConfig
 from aiga.errors import InputError
 from aiga.experiment import free_name
 from aiga.training import session
+from aiga.training.judging import FOLDER, TABLE
 from aiga.training.runs import TrainingRun
 
 if TYPE_CHECKING:
@@ -40,6 +41,17 @@ def resume(path: Path, minutes: float | None, settings: Sequence[str]) -> None:
         AigaError: if it cannot go on, or fails.
     """
     _show(path, lambda display, how: session.resume(path, minutes=minutes, overrides=settings, watcher=display, **how))
+
+
+def report(path: Path) -> None:
+    """Makes the report of a training anew, and shows it.
+
+    Raises:
+        AigaError: if it cannot be made.
+    """
+    with Plain(path) as display:
+        finished = session.report(path, watcher=display)
+        display.say(_report(finished))
 
 
 def _name(file: Path, settings: Sequence[str], runs: Path) -> str | None:
@@ -69,7 +81,19 @@ def _closing(finished: TrainingRun) -> Iterator[str]:
     yield f"TensorBoard:  {shlex.join(['tensorboard', '--logdir', str(finished.folder.tb)])}"
     for file in finished.agents:
         yield f"agent:        {file}"
+    if finished.pictures:
+        yield from _report(finished)
+    elif finished.agents:
+        yield f"report:       {command('report', finished.path)}"
     yield f"go on:        {command('resume', finished.path, *further(finished.config.train, stop))}"
+
+
+def _report(finished: TrainingRun) -> Iterator[str]:
+    made = finished.report
+    if made is not None:
+        yield f"report:       {finished.path / FOLDER / TABLE}, of step {made['step']:,}"
+    for picture in finished.pictures:
+        yield f"picture:      {picture}"
 
 
 def further(train: TrainTable, stop: Any) -> list[str]:

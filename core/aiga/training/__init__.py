@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aiga.training.module import draws as draws
     from aiga.training.runs import TrainingRun as TrainingRun
     from aiga.training.runs import open as open
+    from aiga.training.session import report as report
     from aiga.training.session import resume as resume
     from aiga.training.session import train as train
 
@@ -21,6 +22,7 @@ _MODULE = {
     "draws": "module",
     "TrainingRun": "runs",
     "open": "runs",
+    "report": "session",
     "resume": "session",
     "train": "session",
 }

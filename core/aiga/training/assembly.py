@@ -11,9 +11,9 @@ import torch
 
 from aiga import config as configs
 from aiga import discovery, keeping
-from aiga.complaints import Complaints
+from aiga.complaints import Complaints, Source, did_you_mean
 from aiga.config import ConfigError, TrainConfig
-from aiga.data import Batch, Kind
+from aiga.data import Batch, Kind, Population
 from aiga.errors import InputError
 from aiga.founding import agent_file, check_initial_agent, read_agent
 from aiga.host import Host
@@ -35,6 +35,7 @@ class TrainingSetup:
     Attributes:
         trainer: name of the component that is set up.
         base: the folder that the path of an initial agent starts from.
+        source: of the configuration, for complaints.
     """
 
     trainer: str
@@ -44,6 +45,7 @@ class TrainingSetup:
     registry: Components
     population: PopulationTable | None
     base: Path
+    source: Source
 
     @property
     def domain(self) -> Domain | None:
@@ -65,13 +67,28 @@ class TrainingSetup:
         """A stream of the trainer's own, named by ``key``."""
         return Stream(derive(self.seed, "trainer", self.trainer, *key))
 
-    def agents(self, count: int, network: str | None = None) -> Batch:
-        """``count`` agents to train; see :class:`aiga.Setup`."""
+    def agents(self, count: int) -> Population:
+        """``count`` agents of each network to train; see :class:`aiga.Setup`."""
         domain, population = self.domain, self.population
         if domain is None or population is None:
             what = f'[population]: missing, and the trainer "{self.trainer}" needs one. Write a table with domain and networks.'
             raise InputError(what)
-        name = population.networks[0] if network is None else network
+        return Population(tuple(self._newborn(name, domain, population, count) for name in population.networks))
+
+    def named(self, environment: str, option: str) -> Batch:
+        """The environment of this name; see :class:`aiga.Setup`."""
+        domain: Any = self.domain
+        names = tuple(getattr(domain, "names", ()))
+        if environment not in names:
+            complaints, plugin = Complaints(self.source), self.registry.owner("trainer", self.trainer)
+            there = f'of the domain "{self.domain_name}"' if self.domain_name else "without a domain"
+            remedy = did_you_mean(environment, names, quote='"') if names else "There are none. Leave it out."
+            what = f'"{environment}" is no named environment {there}. {remedy}'
+            complaints.add(("plugins", plugin, "options", option), what)
+            complaints.check()
+        return domain.named(environment)  # type: ignore[no-any-return]
+
+    def _newborn(self, name: str, domain: Domain, population: PopulationTable, count: int) -> Batch:
         made: Network = self.component("network", name)
         layout = made.build(made.structure, domain.inputs, domain.outputs)
         if population.initial_agent is None:
@@ -114,7 +131,8 @@ class Assembled:
     def setup(self, path: Path) -> TrainingSetup:
         """What the trainer is told of a training in the folder ``path``."""
         train, population, base = self.config.train, self.config.population, self.config.base
-        return TrainingSetup(train.trainer, self.config.run.seed, self.device, path, self.components, population, base)
+        seed, source = self.config.run.seed, self.config.source
+        return TrainingSetup(train.trainer, seed, self.device, path, self.components, population, base, source)
 
 
 def prepare(config: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> tuple[TrainConfig, Assembled]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +16,16 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from aiga.checkpoint import Checkpoint
 from aiga.complaints import Complaints
-from aiga.durable import storage
-from aiga.errors import RAISED, AigaError, PluginError
+from aiga.errors import RAISED, PluginError
 from aiga.stop import Stop
 from aiga.tables import TrainTable
 from aiga.training import agents
 from aiga.training.assembly import Assembled
 from aiga.training.checkpoint_io import TensorCheckpoints
+from aiga.training.guarding import guarded
 from aiga.training.keeper import Keeper
 from aiga.training.loaders import seed_generators
 from aiga.training.stopping import Stopping
-
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 @dataclass(frozen=True)
@@ -154,11 +150,11 @@ def write_agents(made: Assembled, path: Path, module: pl.LightningModule, name: 
     if not hasattr(made.trainer, "agents"):
         return []
     with guarded(made.plugin, lambda: "agents"):
-        batch = made.trainer.agents(module)
+        trained = made.trainer.agents(module)
     config = made.config
     domain = {} if config.population is None else {"domain": config.population.domain}
     told = {"trainer": config.train.trainer, **domain, "seed": config.run.seed, **about}
-    return agents.write(path / agents.FOLDER, name, batch, made.plugin, told)
+    return agents.write(path / agents.FOLDER, name, trained, made.plugin, told)
 
 
 def _best(made: Assembled, path: Path, module: pl.LightningModule, trainer: pl.Trainer, value: float) -> None:
@@ -193,32 +189,6 @@ def _trainer(train: TrainTable, path: Path, callbacks: list[pl.Callback], io: Te
         enable_model_summary=False,
         default_root_dir=path,
     )
-
-
-@contextmanager
-def guarded(plugin: str, doing: Callable[[], str]) -> Iterator[None]:
-    """Puts the plugin's name to what its trainer raises in the body; errors of the disk and of aiga stay what they are.
-
-    Raises:
-        PluginError: naming plugin, place and line.
-        StorageError: for a disk that is full.
-    """
-    try:
-        yield
-    except AigaError:
-        raise
-    except RAISED as error:
-        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
-            with storage(Path(error.filename or "."), doing()):
-                raise
-        frames = traceback.extract_tb(error.__traceback__)
-        mine = [frame for frame in frames if not any(part in frame.filename for part in _NOT_MINE)] or frames
-        where = f" ({Path(mine[-1].filename).name}:{mine[-1].lineno})" if mine else ""
-        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise PluginError(f"plugin {plugin!r} raised in {doing()}: {text}{where}") from error
-
-
-_NOT_MINE = ("pytorch_lightning", "lightning_fabric", f"{os.sep}torch{os.sep}", __file__)
 
 
 @contextmanager

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiga import checkpoint
 from aiga import config as configs
 from aiga.checkpoint import Checkpoint
 from aiga.config import TrainConfig
+from aiga.durable import storage
 from aiga.errors import InputError
 from aiga.journal import Journal
 from aiga.rundir import RunDirectory
-from aiga.training import agents
+from aiga.training import agents, judging
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +56,18 @@ class TrainingRun:
     def agents(self) -> list[Path]:
         """Files of the trained agents, for ``[population] initial_agent``: those of the end, then the best ones."""
         return agents.found(self.path)
+
+    @property
+    def report(self) -> dict[str, Any] | None:
+        """``report/report.json``: title, rows by network and column, notes, and what was judged; None where there is none."""
+        file = self.path / judging.FOLDER / judging.TABLE
+        with storage(file, "reading the report"):
+            return json.loads(file.read_text()) if file.is_file() else None
+
+    @property
+    def pictures(self) -> list[Path]:
+        """Files of its report: curves of what was logged, then the domain's."""
+        return judging.found(self.path)
 
     def operations(self, type: str | None = None) -> pd.DataFrame:
         """What happened: starts, checkpoints with the metrics that were logged last, stops; ``iteration`` is the step."""

@@ -15,7 +15,7 @@ from aiga import checkpoint
 from aiga import config as configs
 from aiga.complaints import Complaints
 from aiga.config import TrainConfig
-from aiga.errors import Abandoned, AigaError
+from aiga.errors import Abandoned, AigaError, InputError
 from aiga.experiment import free_name
 from aiga.host import notices
 from aiga.journal import Journal
@@ -25,6 +25,7 @@ from aiga.resuming import check_fixed, check_overrides, fixed, plugin_changes
 from aiga.rundir import CONFIG, RunDirectory
 from aiga.stop import Stop
 from aiga.training.assembly import assemble, prepare
+from aiga.training.judging import judge
 from aiga.training.quiet import quiet
 from aiga.training.runs import TrainingRun, latest
 
@@ -97,7 +98,7 @@ def train(
             watcher.message(line)
         about = {"device": made.device, "parameters": fit.parameters, "search": fixed(made.config)}
         journal.operation("start", {**machine(), **about}, 0)
-        return _carry(fit, stop, folder, journal)
+        return _carry(fit, stop, folder, journal, watcher)
 
 
 def resume(
@@ -153,16 +154,43 @@ def resume(
                 journal.operation("plugins", {"text": change}, begun)
             about = {"from": begun, "overrides": list(overrides), "device": made.device}
             journal.operation("resume", {**machine(), **about}, begun)
-            return _carry(fit, stop, folder, journal)
+            return _carry(fit, stop, folder, journal, watcher)
 
 
-def _carry(fit: Fit, stop: Stop, folder: RunDirectory, journal: Journal) -> TrainingRun:
-    """Trains; writes the agents, and why it stopped."""
+def report(path: Path | str, *, watcher: Watcher | None = None) -> TrainingRun:
+    """Makes the report of a training anew, of its agents as they lie on disk.
+
+    Args:
+        path: of the folder.
+        watcher: is told the table.
+
+    Raises:
+        InputError: if there is no such training, it is locked, or it has no agents yet.
+        PluginError: if the domain's report fails.
+    """
+    watcher = watcher or Silent()
+    run = TrainingRun(RunDirectory.open(Path(path)))
+    with run.folder.lock():
+        made = assemble(run.config, Complaints(run.config.source))
+        if not run.agents and hasattr(made.trainer, "agents"):
+            raise InputError(f"{run.path}: there are no trained agents yet. Resume the training: it writes them at its end.")
+        try:
+            with quiet(run.folder.log):
+                judge(made, run.path, watcher.message)
+        except AigaError as error:
+            _log(run.folder, error)
+            raise
+    return run
+
+
+def _carry(fit: Fit, stop: Stop, folder: RunDirectory, journal: Journal, watcher: Watcher) -> TrainingRun:
+    """Trains; writes the agents, why it stopped, and the report."""
     from aiga.training.fitting import write_agents
 
     found = fit.found
     if found is not None and (reason := fit.stopped_early()) is not None:
         journal.operation("stop", {"reason": reason, "epoch": found.tree["lightning"]["epoch"]}, found.iteration)
+        _judge(fit, stop, folder, journal, found.iteration, watcher)
         return TrainingRun(folder)
     fit.keeper.told = lambda step, epoch, metrics: journal.operation("checkpoint", {"epoch": epoch, "metrics": metrics}, step)
     reason = _fit(fit, stop, folder)
@@ -172,7 +200,27 @@ def _carry(fit: Fit, stop: Stop, folder: RunDirectory, journal: Journal) -> Trai
     else:
         write_agents(fit.made, folder.path, fit.module, "last", step=step)
     journal.operation("stop", {"reason": reason, "epoch": fit.trainer.current_epoch}, step)
+    if not stop.asked:
+        _judge(fit, stop, folder, journal, step, watcher)
     return TrainingRun(folder)
+
+
+def _judge(fit: Fit, stop: Stop, folder: RunDirectory, journal: Journal, step: int, watcher: Watcher) -> None:
+    """The report; that it cannot be made is told, and takes nothing away from the training."""
+    try:
+        with stop.abandonable(), quiet(folder.log):
+            judge(fit.made, folder.path, watcher.message)
+    except Abandoned:
+        watcher.message("the report is left out, as asked")
+    except AigaError as error:
+        _log(folder, error)
+        text = f"there is no report, but the agents are written: {error}"
+        journal.operation("complaint", {"text": text}, step)
+        watcher.message(text)
+
+
+def _log(folder: RunDirectory, error: BaseException) -> None:
+    folder.log("".join(traceback.format_exception(error.__cause__ or error)))
 
 
 def _fit(fit: Fit, stop: Stop, folder: RunDirectory) -> str | None:
@@ -226,7 +274,7 @@ def _journal(folder: RunDirectory) -> Iterator[Journal]:
         try:
             yield journal
         except Exception as error:
-            folder.log("".join(traceback.format_exception(error.__cause__ or error)))
+            _log(folder, error)
             text = str(error) if isinstance(error, AigaError) else f"{type(error).__name__}: {error}"
             try:
                 journal.operation("failure", {"text": text})

@@ -58,7 +58,6 @@ class Reach:
         if options.wrong == "nothing":
             return None  # type: ignore[return-value]
         agents = setup.agents(options.agents)
-        network = setup.component("network", setup.networks[0])
 
         class Module(AgentsModule):
             def on_train_batch_start(self, batch: int, batch_idx: int) -> None:
@@ -71,11 +70,11 @@ class Reach:
                     checkpoint["kept"] = {"here": [1, object()]}
 
         def loss(agents: aiga.Batch, stream: aiga.Stream) -> tuple[Tensor, dict[str, Tensor]]:
-            count, shown = len(agents), 8
+            count, shown, network = len(agents), 8, setup.component("network", agents.kind.component)
             seen = stream.uniform(shown, 2, low=-1.0, high=1.0).float().repeat(count, 1)
             leaves = {name: leaf.repeat_interleave(shown, dim=0) for name, leaf in agents.leaves.items()}
             output, _ = network.step(leaves, network.newborn(leaves), aiga.Percept(seen))
-            miss = (output.action - seen).square().sum(dim=1).reshape(count, shown).mean(dim=1)
+            miss = (output.action - seen).square().sum(dim=1)
             return miss, {"far": miss.sqrt()}
 
         def optimiser(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -84,7 +83,7 @@ class Reach:
         module = Module(agents, loss, optimiser, setup.rng(), validate=loss if options.validated else None)
         return module, draws(options.epoch)
 
-    def agents(self, module: Any) -> aiga.Batch:
+    def agents(self, module: Any) -> aiga.Population:
         return module.agents()  # type: ignore[no-any-return]
 
 

@@ -1,0 +1,104 @@
+"""What came of a training: the domain's report on its agents, a table and pictures, and curves of what was logged."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from aiga.durable import storage, write_atomic
+from aiga.reports import Contestant, Report
+from aiga.streams import Stream, derive
+from aiga.training import agents
+from aiga.training.assembly import Assembled
+from aiga.training.curves import curves
+from aiga.training.guarding import guarded
+
+FOLDER = "report"  # of a training's directory
+TABLE = "report.json"
+CURVES = "curves"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def judge(made: Assembled, path: Path, say: Callable[[str], None]) -> list[Path]:
+    """Has the domain compare the last agents in a training's directory, and writes and says what came of it.
+
+    The table goes to ``report/report.json``, pictures lie beside it: the domain's, and ``curves.png`` of what was logged. An
+    older report is taken away first. The domain's draws hang on the run's seed alone, so the same agents have the same report.
+
+    Args:
+        made: what the configuration stands for.
+        path: of the training.
+        say: is told the table, line by line.
+
+    Returns:
+        The pictures.
+
+    Raises:
+        PluginError: if the domain's ``report`` raises, or answers no report.
+        InputError: if the agents' files were changed.
+        StorageError: if something cannot be read or written.
+    """
+    folder = path / FOLDER
+    with storage(folder, "writing the report"):
+        folder.mkdir(exist_ok=True)
+        for old in (folder / TABLE, *folder.glob("*.png")):
+            old.unlink(missing_ok=True)
+    population = made.config.population
+    networks = () if population is None else population.networks
+    drawn = curves(path / "tb", networks)
+    pictures = {} if drawn is None else {CURVES: drawn}
+    written = [_picture(folder, name, content) for name, content in pictures.items()]
+    contestants, step = _contestants(made, path)
+    domain: Any = None if population is None else made.components.get("domain", population.domain)
+    if not contestants or not hasattr(domain, "report"):
+        return written
+    assert population is not None
+    plugin = made.components.owner("domain", population.domain)
+    rng = Stream(derive(made.config.run.seed, "report", population.domain))
+    with guarded(plugin, lambda: "report"), torch.no_grad():
+        report = domain.report(contestants, rng)
+        _check(report)
+        lines, told = report.lines(), report.plain()
+    written += [_picture(folder, name, content) for name, content in report.pictures.items()]
+    about = {"domain": population.domain, "trainer": made.config.train.trainer, "seed": made.config.run.seed, "step": step}
+    sizes = {name: {"agents": len(each.agents), "parameters": each.parameters} for name, each in contestants.items()}
+    with storage(folder, "writing the report"):
+        text = json.dumps({**told, **about, "networks": sizes}, indent=2, allow_nan=False)
+        write_atomic(folder / TABLE, f"{text}\n".encode())
+    for line in ("", *lines, ""):
+        say(line)
+    return written
+
+
+def found(path: Path) -> list[Path]:
+    """The pictures of a training's report, the curves first."""
+    return sorted((path / FOLDER).glob("*.png"), key=lambda file: (file.stem != CURVES, file.name))
+
+
+def _contestants(made: Assembled, path: Path) -> tuple[dict[str, Contestant], int]:
+    """By the network's name, in the order of the configuration; and the step at which the agents were written."""
+    trained, step = agents.read(path, "last")
+    batches = {batch.kind.component: batch.to(made.device) for batch in trained.batches}
+    networks = () if made.config.population is None else made.config.population.networks
+    there = [name for name in networks if name in batches]
+    return {name: Contestant(made.components.get("network", name), batches[name]) for name in there}, step
+
+
+def _check(report: Any) -> None:
+    if not isinstance(report, Report):
+        raise TypeError(f"an aiga.Report is needed, found {type(report).__name__}")
+    odd = [name for name in report.pictures if name == CURVES or _NAME.fullmatch(name) is None]
+    if odd:
+        raise ValueError(f'a picture named {odd[0]!r}: letters, digits, - and _ are needed, and "{CURVES}" is taken')
+
+
+def _picture(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / f"{name}.png"
+    with storage(path, "writing the picture"):
+        write_atomic(path, content)
+    return path
