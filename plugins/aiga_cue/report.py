@@ -64,7 +64,7 @@ def report(domain: CueDomain, task: Batch, contestants: Mapping[str, Contestant]
             zeroed = _judged(domain, without, task, agents, seeds, shown.asked)
             rows[name]["last third, traces zeroed"] = zeroed.last
             bare[name] = _curve(zeroed)
-        rows[name]["parameters"] = (float(contestant.parameters),) * len(agents)
+        rows[name]["parameters"] = (float(contestant.parameters),)
     panels = [_panel("as they are", curves), *([_panel("traces zeroed", bare)] if bare else [])]
     cues, bits, steps = (int(task.leaves[gene][0]) for gene in ("cues", "bits", "steps"))
     return Report(
@@ -83,8 +83,7 @@ def _judged(domain: CueDomain, network: Network, task: Batch, agents: Batch, see
     for row in range(len(agents)):
         agent, parts = agents.take(torch.tensor([row])), []
         for block in torch.split(seeds, _BLOCK):
-            rows = torch.zeros(len(block), dtype=torch.int64)
-            pairs = Pairs.of(Population((task.to(agents.device),)), Population((agent,)), rows, rows)
+            pairs = Pairs.lives(Population((task.to(agents.device),)), Population((agent,)), len(block))
             answer = domain.live(pairs, network, block, record=True)
             assert isinstance(answer, tuple), "a recorded life comes with its trajectory"
             parts.append(answer)

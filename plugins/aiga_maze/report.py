@@ -64,7 +64,7 @@ def report(domain: MazeDomain, maze: Batch, contestants: Mapping[str, Contestant
             zeroed = _judged(domain, without, maze, agents, seeds)
             rows[name]["reward, traces zeroed"] = zeroed.rewards["reward"]
             bare[name] = _curve(zeroed, steps)
-        rows[name]["parameters"] = (float(contestant.parameters),) * len(agents)
+        rows[name]["parameters"] = (float(contestant.parameters),)
     least, most = (float(earn(maze, lives, rng.child("ends"))[0]) for earn in (random_reward, oracle_reward))
     whole, ends = np.arange(steps + 1), {"random moves": least, "goal known": most}
     flat = {name: Curve(whole, np.full((1, steps + 1), end / steps), dashed=True) for name, end in ends.items()}
@@ -88,8 +88,7 @@ def _judged(domain: MazeDomain, network: Network, maze: Batch, agents: Batch, se
     for row in range(len(agents)):
         agent, parts = agents.take(torch.tensor([row])), []
         for block in torch.split(seeds, _BLOCK):
-            rows = torch.zeros(len(block), dtype=torch.int64)
-            pairs = Pairs.of(Population((maze.to(agents.device),)), Population((agent,)), rows, rows)
+            pairs = Pairs.lives(Population((maze.to(agents.device),)), Population((agent,)), len(block))
             answer = domain.live(pairs, network, block, record=True)
             assert isinstance(answer, tuple), "a recorded life comes with its trajectory"
             parts.append(answer)
