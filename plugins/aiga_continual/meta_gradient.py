@@ -32,7 +32,7 @@ class MetaGradientOptions(aiga.Options):
         epsilon: added to the root of that mean.
         lifetimes: lives that each agent lives in a step; the step follows the mean of their gradients.
         clip: largest norm of an agent's gradient; 0 for none.
-        agents: how many ``aiga train`` trains side by side.
+        agents: how many of each network ``aiga train`` trains side by side.
         epoch: steps of an epoch there.
         validate_on: a named environment that ``aiga train`` validates on; none where empty.
     """

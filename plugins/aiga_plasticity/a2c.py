@@ -35,7 +35,7 @@ class A2cOptions(aiga.Options):
         bonus_weight: weight of the bonus.
         clip: greatest norm of an agent's gradient, of the mean loss of a step of a life.
         block: lives in one graph; memory grows with it.
-        agents: how many ``aiga train`` trains side by side.
+        agents: how many of each network ``aiga train`` trains side by side.
         epoch: steps of an epoch there.
         validate_on: a named environment that ``aiga train`` validates on; none where empty.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor
@@ -89,7 +89,7 @@ def loss(pairs: Pairs, network: Network, corpus: Corpus, vocabulary: int, chance
 
     Args:
         pairs: passages with agents of one kind.
-        network: what the agents are made of.
+        network: what the agents are made of; by its ``unroll`` where it has one and nothing is read before.
         corpus: the text.
         vocabulary: words that a network tells apart.
         chance: ``[P]`` float64 in [0, 1): where in its passage a stretch begins.
@@ -101,12 +101,14 @@ def loss(pairs: Pairs, network: Network, corpus: Corpus, vocabulary: int, chance
     """
     passages = Passages(pairs, corpus)
     agents, at = pairs.agents_of_one_kind()
-    leaves: Leaves = {name: leaf[at.to(leaf.device)] for name, leaf in agents.leaves.items()}
     wide = burn_in + steps + 1
     begin = (chance.cpu() * (passages.length - wide + 1).clamp(min=1)).long()
     last = passages.length - 1
     places = (begin[:, None] + torch.arange(wide)).minimum(last[:, None])
     words, many = passages.words.gather(1, places).to(agents.device), (last - begin).clamp(max=burn_in + steps)
+    if not burn_in and hasattr(network, "unroll"):
+        return _unrolled(agents.leaves, at.to(agents.device), network, words, many.to(agents.device), vocabulary)
+    leaves: Leaves = {name: leaf[at.to(leaf.device)] for name, leaf in agents.leaves.items()}
     skipped = burn_in - (burn_in + steps - many).clamp(max=burn_in)  # a short passage is foretold rather than burnt in
     life, total = network.newborn(leaves), torch.zeros(len(pairs), device=agents.device)
     for step in range(wide - 1):
@@ -118,6 +120,20 @@ def loss(pairs: Pairs, network: Network, corpus: Corpus, vocabulary: int, chance
         counts = ~burning & (many > step).to(agents.device)
         total = total - torch.where(counts, _chances(output.action, words[:, step + 1]), 0.0)
     return total / (many - skipped).to(agents.device)
+
+
+def _unrolled(leaves: Leaves, row: Tensor, network: Network, words: Tensor, many: Tensor, vocabulary: int) -> Tensor:
+    """``[P]`` nats a word of whole stretches at once; agents' lives side by side where they stand so, equally many of each."""
+    agents, counts = torch.unique_consecutive(row, return_counts=True)
+    count = int(counts[0])
+    if bool((counts != count).any()) or len(agents.unique()) < len(agents):
+        agents, count = row, 1
+    mine = {name: leaf[agents] for name, leaf in leaves.items()}
+    seen = torch.nn.functional.one_hot(words[:, :-1].T.reshape(-1, len(agents), count), vocabulary).float()
+    logits = cast(Any, network).unroll(mine, Percept(seen)).action.flatten(1, 2)
+    chances = logits.log_softmax(dim=-1).gather(2, words[:, 1:].T[:, :, None])[:, :, 0]
+    counts = torch.arange(len(chances), device=row.device)[:, None] < many
+    return -torch.where(counts, chances, 0.0).sum(dim=0) / many
 
 
 def _chances(logits: Tensor, word: Tensor) -> Tensor:

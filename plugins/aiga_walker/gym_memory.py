@@ -96,7 +96,10 @@ class DeviceMemory:
 
     def actions(self, actions: Any, shape: tuple[int, ...]) -> Any:
         try:
-            tensor = self._torch.as_tensor(actions, dtype=self._torch.float32, device=self.device)
+            tensor = self._torch.as_tensor(actions, device=self.device)
+            if tensor.is_complex():
+                raise ValueError(f"found {tensor.dtype}")
+            tensor = tensor.to(self._torch.float32)
         except (TypeError, ValueError, RuntimeError) as error:
             raise _no_numbers(actions, shape, error) from error
         return _shaped(tensor.detach(), shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,21 @@ def test_every_example_names_what_there_is(path: Path) -> None:
     from aiga.training.assembly import prepare
 
     prepare(path)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_controls_are_as_large_as_what_they_are_compared_with(path: Path) -> None:
+    from aiga.training.assembly import prepare
+
+    _, made = prepare(path)
+    assert made.config.population is not None
+    domain = made.components.get("domain", made.config.population.domain)
+    sizes = []
+    for name in made.config.population.networks:
+        network = made.components.get("network", name)
+        layout = network.build(network.structure, domain.inputs, domain.outputs)
+        sizes.append(sum(math.prod(shape) for shape in layout.values()))
+    assert all(abs(size / sizes[0] - 1.0) < 0.02 for size in sizes), sizes
 
 
 @pytest.mark.parametrize("name", ["maze", "recall"])

@@ -110,3 +110,10 @@ def test_a_step_reads_the_device_a_fixed_number_of_times(monkeypatch: pytest.Mon
     monkeypatch.setattr(DeviceMemory, "flags", counted)
     env.step(actions(1)[0])
     assert asked == [2, 1]
+
+
+def test_complex_actions_are_refused() -> None:
+    memory = DeviceMemory(torch.device("cpu"))
+    for wrong in (torch.zeros(2, 4, dtype=torch.complex64), np.zeros((2, 4), complex)):
+        with pytest.raises(ValueError, match=r"must be numbers of shape \(2, 4\); found torch.complex"):
+            memory.actions(wrong, (2, 4))

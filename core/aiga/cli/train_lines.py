@@ -14,7 +14,7 @@ from aiga.training.runs import brief
 
 
 class Lines(pl.Callback):
-    """Says how far it is and what was logged last, at most every second.
+    """Says how far it is and what was logged since it last did, at most every second.
 
     Args:
         say: prints lines.
@@ -22,6 +22,7 @@ class Lines(pl.Callback):
 
     def __init__(self, say: Callable[[Iterable[str]], None]) -> None:
         self._say, self._told, self._step = say, time.monotonic(), 0
+        self._logged: dict[str, float] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Counts from here."""
@@ -33,6 +34,8 @@ class Lines(pl.Callback):
         if since < QUIET or not trainer.is_global_zero:
             return
         step = trainer.global_step
-        logged = ", ".join(f"{name} {value:.4g}" for name, value in brief(numbers(trainer)).items())
-        self._say([f"step {step:,}, epoch {trainer.current_epoch:,}: {logged}, {(step - self._step) / since:,.1f} steps/s"])
-        self._told, self._step = time.monotonic(), step
+        logged = brief(numbers(trainer))
+        news = [f"{name} {value:.4g}, " for name, value in logged.items() if value != self._logged.get(name)]
+        speed = (step - self._step) / since
+        self._say([f"step {step:,}, epoch {trainer.current_epoch:,}: {''.join(news)}{speed:,.1f} steps/s"])
+        self._told, self._step, self._logged = time.monotonic(), step, logged
