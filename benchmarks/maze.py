@@ -12,10 +12,11 @@ The step size was chosen for each network from 1e-3, 2e-3 and 3e-3 by looking at
 
 from __future__ import annotations
 
-from learners import Forgetful, Trained, contestants, judge, middle, settled, sizes, train
+from learners import Trained, contestants, judge, middle, settled, sizes, train
 from report import Report, arguments
 
 from aiga import Network, Stream
+from aiga.forgetting import forgetful
 from aiga_maze.baselines import oracle_reward, random_reward
 from aiga_maze.domain import MazeDomain
 from aiga_plasticity import (
@@ -58,8 +59,8 @@ def judged(domain: MazeDomain, network: Network, trained: Trained, lives: int) -
         "first": anywhere["first_third"],
         "last": anywhere["last_third"],
     }
-    if "trace" in network.newborn(trained.agent.leaves):
-        out["without"] = judge(domain, Forgetful(network), domain.named("L7"), trained.agent, lives)["reward"]
+    if (without := forgetful(network)) is not None:
+        out["without"] = judge(domain, without, domain.named("L7"), trained.agent, lives)["reward"]
     return out
 
 

@@ -28,8 +28,10 @@ class Associative:
     Its leaf says how sure it answers; ``traces`` which part of its life is called a trace.
     """
 
-    structure: Structure = {"version": 1}
     traces = ("cue",)
+
+    def __init__(self) -> None:
+        self.structure: Structure = {"version": 1}
 
     def build(self, structure: Structure, inputs: Space, outputs: Space) -> Layout:
         return {"sure": ()}
