@@ -5,8 +5,9 @@ goals in three of four cells, and judged on 1,000 fresh lives with goals anywher
 cells alone, where it was never paid. Where an agent learns within its life, the last third of a life pays more than the first;
 where traces are what it learns by, it earns less when these are held at zero.
 
-Self-modulated networks begin with recurrent weights a third as large as the others' (their default; see ``cue.py`` for why): with
-weights as large, seed 0 earned 100 instead of 151. The step size was chosen for each network from 1e-3, 2e-3 and 3e-3 by looking at seeds 0 and 1, before the held-out goals were.
+Self-modulated networks begin with recurrent weights a third as large as the others' (their default; ``cue.py`` says why): with
+weights as large, seed 0 earned 100 instead of 151. The step size was chosen for each network from 1e-3, 2e-3 and 3e-3 by
+looking at seeds 0 and 1, before the held-out goals were, and before the recurrent weights.
 
     python benchmarks/maze.py                    # five seeds of each network: about 35 minutes
 """
