@@ -79,6 +79,12 @@ def test_a_full_matrix_copies_no_parameters() -> None:
     assert pairs.agent.tolist() == [0, 1, 2, 3] * 3
 
 
+def test_every_agent_lives_as_often_dealt_out_over_the_environments() -> None:
+    pairs = Pairs.lives(population([(0, False, 2)], 1), population([(0, False, 2), (1, False, 1)], 2), 3)
+    assert pairs.agent.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert pairs.env.tolist() == [0, 1, 0] * 3
+
+
 def test_a_hash_is_of_what_a_row_holds_never_of_its_id_or_place() -> None:
     whole = population([(0, False, 3), (1, False, 2)], 1)
     assert torch.equal(whole.with_ids(torch.arange(5) + 77).hashes, whole.hashes)

@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -126,6 +128,7 @@ def test_status_shows_a_training(done: tuple[Path, str]) -> None:
     assert held["checkpoint"]["step"] == 25
     assert held["metrics"]["val_loss"] > 0
     assert held["agents"] == [str(file) for file in training.open(path).agents]
+    assert held["pictures"] == [str(path / "report" / "curves.png")]
     shown = command("status", "first", "--runs", done[0])[1]
     assert "25 of 25" in shown
     assert "val_loss" in shown
@@ -206,6 +209,22 @@ def test_on_a_terminal_there_is_a_bar(tmp_path: Path, monkeypatch: pytest.Monkey
     assert code == 0
     assert "Epoch 0: 100%" in out
     assert "loss_step=" in out
+
+
+def test_lines_tell_what_was_logged_since_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    from aiga.cli import train_lines
+
+    monkeypatch.setattr(train_lines, "QUIET", 0.0)
+    said: list[str] = []
+    lines = train_lines.Lines(said.extend)
+    metrics = {"loss": torch.tensor(2.0), "val_loss": torch.tensor(3.0)}
+    trainer: Any = SimpleNamespace(global_step=1, current_epoch=0, is_global_zero=True, callback_metrics=metrics)
+    lines.on_train_batch_end(trainer)
+    metrics["loss"] = torch.tensor(1.0)
+    lines.on_train_batch_end(trainer)
+    assert "step 1, epoch 0: loss 2, val_loss 3, " in said[0]
+    assert "step 1, epoch 0: loss 1, " in said[1]
+    assert "val_loss" not in said[1]
 
 
 def test_the_trainer_that_the_authors_guide_shows_trains(tmp_path: Path) -> None:

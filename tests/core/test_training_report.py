@@ -163,6 +163,13 @@ def test_whoever_asks_for_a_stop_does_not_wait_for_a_report(tmp_path: Path) -> N
     assert (run.report, run.pictures) == (None, [])
 
 
+def test_a_report_that_takes_too_long_is_left_out_on_request(tmp_path: Path) -> None:
+    path, out = begin(tmp_path, wrong="slow", run={"grace": "0.1s"})
+    assert "the report is left out, as asked" in out
+    assert "stopped: 25 steps are done" in out
+    assert (training.open(path).report, len(training.open(path).agents)) == (None, 4)
+
+
 def test_curves_of_a_training_that_was_cut_are_those_of_one_that_was_not(done: tuple[Path, str], tmp_path: Path) -> None:
     with pytest.raises(PluginError):
         training.train(judged(), name="r", runs=tmp_path, callbacks=[Crash(19)])

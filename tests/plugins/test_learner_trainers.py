@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,13 @@ SMALL = {
 
 
 def trained(folder: Path, name: str, *overrides: str, label: str = "t") -> Any:
+    """Three steps of one agent of an example's first network, or as ``overrides`` say."""
+    example = tomllib.loads((EXAMPLES / f"{name}.toml").read_text())
+    one = [f'population.networks=["{example["population"]["networks"][0]}"]']
+    one += [f"plugins.{example['train']['trainer']}.options.agents=1"]
     stop = ["train.max_steps=3", "train.log_every_n_steps=1", "train.accelerator=cpu"]
-    return training.train(
-        EXAMPLES / f"{name}.toml", name=label, runs=folder, overrides=[*stop, *SMALL.get(name, ()), *overrides]
-    )
+    path = EXAMPLES / f"{name}.toml"
+    return training.train(path, name=label, runs=folder, overrides=[*stop, *one, *SMALL.get(name, ()), *overrides])
 
 
 def leaves(folder: Path, label: str = "t") -> dict[str, torch.Tensor]:

@@ -52,6 +52,7 @@ class WatchedTraining:
             "metrics": {} if newest is None else dict(newest["metrics"]),
             "checkpoint": None if newest is None else {"step": int(newest["iteration"]), "time": _iso(newest["time"])},
             "agents": [str(path) for path in run.agents],
+            "pictures": [str(path) for path in run.pictures],
         }
 
 
@@ -81,6 +82,7 @@ def render(status: Mapping[str, Any]) -> RenderableType:
             for name, value in brief(status["metrics"]).items()
         ),
         *(("agent", path) for path in status["agents"]),
+        *(("picture", path) for path in status["pictures"]),
     ):
         figures.add_row(name, Text(value))
     return figures

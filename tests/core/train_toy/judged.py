@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -19,7 +22,7 @@ class JudgedOptions(aiga.Options):
         wrong: what ``report`` does instead of reporting.
     """
 
-    wrong: Literal["", "raise", "nothing", "name"] = ""
+    wrong: Literal["", "raise", "nothing", "name", "slow"] = ""
 
 
 class JudgedDomain(PointsDomain):
@@ -34,6 +37,9 @@ class JudgedDomain(PointsDomain):
             raise ValueError("as asked")
         if self.wrong == "nothing":
             return None
+        if self.wrong == "slow":
+            os.kill(os.getpid(), signal.SIGINT)  # a person's Ctrl-C
+            time.sleep(60.0)
         seen, rows, curves = rng.uniform(16, 2, low=-1.0, high=1.0).float(), {}, {}
         for name, each in contestants.items():
             count = len(each.agents)
