@@ -17,11 +17,8 @@ from aiga import training
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "learners"
 SMALL = {
-    "maze": [
-        'population.networks=["backpropamine"]',
-        *(f"plugins.a2c.options.{option}" for option in ("agents=1", "episodes=4", "epoch=2")),
-    ],
-    "cue": ["plugins.a2c.options.agents=1", "plugins.a2c.options.episodes=4"],
+    "maze": ["plugins.a2c.options.episodes=4", "plugins.a2c.options.epoch=2"],
+    "cue": ["plugins.a2c.options.episodes=4"],
     "recall": ["plugins.meta-gradient.options.lifetimes=8", "plugins.meta-gradient.options.epoch=2"],
     "image_recall": ["plugins.meta-gradient.options.lifetimes=2"],
     "text": ["plugins.meta-gradient.options.lifetimes=2"],
