@@ -2,20 +2,31 @@
 
 Every agent is trained by ``a2c`` for 60 seconds of one processor in the task ``mini`` (two new cues of 8 bits in every life
 of 40 steps) and judged on 1,000 fresh lives: by the share of right answers in the last third of a life, where half is chance.
+Every 2.5 seconds it is looked at in 200 lives, whose share tells when the task was found.
 
-Retroactive modulation is the same network with an eligibility trace between Hebb's product and what is kept. At the rate
-that the trace has in the papers (0.1) a step of a life leaves a tenth of the change in the plastic connections that it leaves
-with simple modulation; what they contribute, and the gradient of the plasticities, begin as much smaller, and the plateau
-before the task is found is that much longer. It is shown at this rate and at 0.5.
+What decides whether it is found are the recurrent weights at birth. With a deviation of 0.9 / sqrt(units), as plain recurrent
+networks have, two agents of five with simple modulation found it in 15 seconds, and two of the others not in 60; with 0.3 all
+five did, in 8 to 13, and three of three with retroactive modulation, in 10. Neither the discount, nor step sizes from 0.001 to
+0.01, nor larger, uniform or shared plasticities did that at 0.9. What is not it: the cue is remembered as well at 0.9
+(activities before questions about the same cue are as alike, 0.24 and 0.25). What is: half of what units do is an echo of what
+was before. In four newborn agents reward and action explain 53 to 65 % of the units' variance in the step after a question,
+and reward 13 to 50 % of the modulator's; with 0.3 it is 93 % and 27 to 63 %. Traces store the product of all of these.
 
-    python benchmarks/cue.py                     # three seeds of each network: about 18 minutes
+Retroactive modulation gates an eligibility trace of Hebb's product. At the rate of the papers (0.1) a question leaves a tenth
+of the change that it leaves with simple modulation, mixed with nine steps before it, and the task is found later than at 0.5.
+
+    python benchmarks/cue.py                     # three seeds of each network: about 25 minutes
 """
 
 from __future__ import annotations
 
-from learners import Forgetful, contestants, judge, middle, settled, sizes, train
+from typing import Any
+
+from learners import contestants, judge, middle, settled, sizes, train
 from report import Report, arguments
 
+from aiga import Batch, Network
+from aiga.forgetting import forgetful
 from aiga_cue.domain import CueDomain
 from aiga_plasticity import (
     A2cOptions,
@@ -30,15 +41,25 @@ from aiga_plasticity import (
     RnnNetwork,
 )
 
-GOAL, CHANCE = 0.96, 0.55
+GOAL, CHANCE, FOUND = 0.96, 0.55, 0.9
 UNITS = 48
 SIMPLE = "simple modulation"
 RETROACTIVE, SLOW = "retroactive, eta 0.5", "retroactive, eta 0.1"
+ECHO, RETROACTIVE_ECHO = "simple, recurrent weights 0.9", "retroactive, eta 0.5, recurrent weights 0.9"
+
+
+def modulated(units: int | None, **options: Any) -> BackpropamineNetwork:
+    """Self-modulated."""
+    return BackpropamineNetwork(Backpropamine.Options(units=units, **options))
+
+
 NETWORKS = {
-    SIMPLE: lambda units: BackpropamineNetwork(Backpropamine.Options(units=units)),
-    RETROACTIVE: lambda units: BackpropamineNetwork(Backpropamine.Options(units=units, modulation="retroactive", eta=0.5)),
-    SLOW: lambda units: BackpropamineNetwork(Backpropamine.Options(units=units, modulation="retroactive")),
-    "plastic": lambda units: PlasticNetwork(Plastic.Options(units=units)),
+    SIMPLE: modulated,
+    RETROACTIVE: lambda units: modulated(units, modulation="retroactive", eta=0.5),
+    SLOW: lambda units: modulated(units, modulation="retroactive", eta=0.1),
+    ECHO: lambda units: modulated(units, weight_scale=0.9),
+    RETROACTIVE_ECHO: lambda units: modulated(units, weight_scale=0.9, modulation="retroactive", eta=0.5),
+    "plastic": lambda units: PlasticNetwork(Plastic.Options(units=units, weight_scale=0.3)),
     "rnn": lambda units: RnnNetwork(Rnn.Options(units=units)),
     "lstm": lambda units: LstmNetwork(Lstm.Options(units=units)),
 }
@@ -62,10 +83,17 @@ def main() -> None:
     found: dict[str, list[dict[str, float]]] = {name: [] for name in networks}
     for seed in seeds:
         for name, network in networks.items():
-            trained = train(domain, network, task, optimiser, seed, seconds)
+
+            def watch(agent: Batch, network: Network = network) -> float:
+                return judge(domain, network, task, agent, 200)["last_third"]
+
+            trained = train(domain, network, task, optimiser, seed, seconds, watch)
             scores = judge(domain, network, task, trained.agent, lives)
-            if "trace" in network.newborn(trained.agent.leaves):
-                scores["without"] = judge(domain, Forgetful(network), task, trained.agent, lives)["last_third"]
+            if (without := forgetful(network)) is not None:
+                scores["without"] = judge(domain, without, task, trained.agent, lives)["last_third"]
+            sure = [(when, updates) for when, updates, share in trained.watched if share > FOUND]
+            when, updates = sure[0] if sure else (trained.seconds, trained.updates)
+            scores |= {"found": float(bool(sure)), "found_seconds": when, "found_updates": float(updates)}
             scores |= {"updates": float(trained.updates), "pace": trained.steps / trained.seconds}
             found[name].append(scores)
             print(f"seed {seed}, {name}: " + ", ".join(f"{what} {value:.3f}" for what, value in scores.items()), flush=True)
@@ -79,14 +107,20 @@ def show(found: dict[str, list[dict[str, float]]], as_json: bool) -> None:
         value, spread = middle([run["last_third"] for run in runs])
         if name in (SIMPLE, RETROACTIVE):
             goal, met = f">= {GOAL:g}", value >= GOAL
+        elif name in ("plastic", "rnn", "lstm"):
+            goal, met = f"< {CHANCE:g}", value < CHANCE
         else:
-            goal, met = (None, None) if name == SLOW else (f"< {CHANCE:g}", value < CHANCE)
+            goal, met = None, None
         report.add_row(f"{name}: right answers, last third", value, "share", goal, met, spread)
         value, spread = middle([run["fitness"] / 100.0 for run in runs])
         report.add_row(f"{name}: right answers, whole life", value, "share", spread=spread)
         if "without" in runs[0]:
             value, spread = middle([run["without"] for run in runs])
             report.add_row(f"{name}: last third with traces held at zero", value, "share", spread=spread)
+        report.add_row(f"{name}: agents that found the task", sum(run["found"] for run in runs), f"of {len(runs)}")
+        for what, unit in (("found_seconds", "s"), ("found_updates", "updates")):
+            value, spread = middle([run[what] for run in runs])
+            report.add_row(f"{name}: until then, else until the end", value, unit, spread=spread)
         value, spread = middle([run["updates"] for run in runs])
         report.add_row(f"{name}: updates", value, "", spread=spread)
         value, spread = middle([run["pace"] for run in runs])

@@ -12,19 +12,16 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor
 
-from aiga import Batch, Domain, Kind, Network, Output, Percept, Scores, Stream
-from aiga.components import Life
-from aiga.data import Leaves, Pairs, Population
+from aiga import Batch, Domain, Kind, Network, Pairs, Population, Scores, Stream
 from aiga.streams import derive
 from aiga_plasticity import ActorCritic, matched_units, parameters
 
 # glibc gives large blocks back to the system at once and takes them anew at every step of a life: 2 to 5 times the time.
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "4294967296", "MALLOC_TOP_PAD_": "268435456"}
+WATCHED = 2.5  # seconds
 _THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
 
@@ -45,12 +42,14 @@ class Trained:
         steps: environment steps.
         updates: gradient steps.
         seconds: of the processor.
+        watched: seconds, updates and what was seen of the agent then, again and again.
     """
 
     agent: Batch
     steps: int
     updates: int
     seconds: float
+    watched: tuple[tuple[float, int, float], ...] = ()
 
 
 Make = Callable[[int | None], Network]
@@ -75,45 +74,39 @@ def sizes(networks: Mapping[str, Network], domain: Domain) -> str:
     return "; ".join(told)
 
 
-def train(domain: Domain, network: Network, env: Batch, optimiser: ActorCritic, seed: int, seconds: float) -> Trained:
-    """One agent in one environment, for so many seconds."""
+def train(
+    domain: Domain,
+    network: Network,
+    env: Batch,
+    optimiser: ActorCritic,
+    seed: int,
+    seconds: float,
+    watch: Callable[[Batch], float] | None = None,
+) -> Trained:
+    """One agent in one environment, for so many seconds; every ``WATCHED`` seconds, uncounted, ``watch`` is asked of it."""
     layout = network.build(network.structure, domain.inputs, domain.outputs)
     leaves = network.init(Stream(derive("benchmark", "born", seed)), layout, 1)
     agent = Batch.of(Kind("learner", dict(network.structure)), leaves)
     state = optimiser.start(Population((agent,)))[agent.kind.hash]
     envs, home, lives = Population((env,)), torch.zeros(1, dtype=torch.int64), Stream(derive("benchmark", "lives", seed))
     _warm(domain, network, envs, agent, optimiser)
-    steps, updates, started = 0, 0, time.process_time()
-    while time.process_time() - started < seconds:
+    steps, updates, spent, watched = 0, 0, 0.0, list[tuple[float, int, float]]()
+    while spent < seconds:
+        started = time.process_time()
         seeds = lives.child(updates).words(1, optimiser.options.episodes)
         agent, state, cost = optimiser.update(domain, network, envs, home, agent, seeds, state)
-        steps, updates = steps + cost["environment_steps"], updates + 1
-    return Trained(agent, steps, updates, time.process_time() - started)
+        steps, updates, spent = steps + cost["environment_steps"], updates + 1, spent + time.process_time() - started
+        if watch is not None and spent >= WATCHED * (len(watched) + 1):
+            watched.append((spent, updates, watch(agent)))
+    return Trained(agent, steps, updates, spent, tuple(watched))
 
 
 def judge(domain: Domain, network: Network, env: Batch, agent: Batch, lives: int) -> dict[str, float]:
     """The mean of every column over so many fresh lives, the same ones for every agent."""
-    rows = torch.zeros(lives, dtype=torch.int64)
     seeds = Stream(derive("benchmark", "judge")).rows(torch.arange(lives)).words()
-    scores = domain.live(Pairs.of(Population((env,)), Population((agent,)), rows, rows), network, seeds)
+    scores = domain.live(Pairs.lives(Population((env,)), Population((agent,)), lives), network, seeds)
     assert isinstance(scores, Scores)
     return {name: float(column.mean()) for name, column in scores.columns.items()}
-
-
-class Forgetful:
-    """A network whose traces are held at zero, as if they never changed."""
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._network, name)
-
-    def step(self, leaves: Leaves, life: Life, percept: Percept) -> tuple[Output, Life]:
-        """One step, after which there is no trace of it."""
-        output, after = self._network.step(leaves, life, percept)
-        held: dict[str, Tensor] = {n: x.zero_() if n in ("trace", "eligibility") else x for n, x in after.items()}
-        return output, held
 
 
 def middle(values: list[float]) -> tuple[float, tuple[float, float]]:

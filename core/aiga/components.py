@@ -142,7 +142,8 @@ class Network(Protocol):
     known beforehand, for training by gradients: ``P`` agents' leaves ``[P, ...]``, percepts of ``E`` lives of each and what
     they answer ``[T, P, E, ...]``; as steps from birth on would answer, but for rounding; ``side_by_side = True``: where
     gradients are wanted, ``step`` may be given leaves ``[P, 1, ...]`` of ``P`` agents with lives and percepts ``[P, E, ...]``,
-    ``E`` of each.
+    ``E`` of each; ``traces: tuple[str, ...]``, the parts of a life that hold what was learnt in it and are not activities:
+    reports ask what an agent is worth without, by :func:`aiga.forgetting.forgetful`.
 
     Attributes:
         structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import torch
 from torch import Tensor
 
-from aiga import Batch, InputError, Network, Pairs, Population, Scores, Space, Stream, Trajectory
+from aiga import Batch, Contestant, InputError, Network, Pairs, Population, Report, Scores, Space, Stream, Trajectory
 from aiga.lockstep import lockstep
 from aiga.streams import combine, derive
 from aiga_cue import genome
@@ -104,6 +105,12 @@ class CueDomain:
         columns = {"reward": lived.reward, "first_third": first, "last_third": last}
         scores = lived.scores(100.0 * whole, {"environment_steps": int(lengths.sum())}, **columns)
         return scores if lived.trajectory is None else (scores, lived.trajectory)
+
+    def report(self, contestants: Mapping[str, Contestant], rng: Stream) -> Report:
+        """How trained agents do in fresh lives of the task to start from, see :func:`aiga_cue.report.report`."""
+        from aiga_cue.report import report
+
+        return report(self, self._start, contestants, rng)
 
 
 class _World:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from aiga import Batch, InputError, Network, Pairs, Population, Scores, Space, Stream, Trajectory
+from aiga import Batch, Contestant, InputError, Network, Pairs, Population, Report, Scores, Space, Stream, Trajectory
 from aiga.lockstep import lockstep
 from aiga_maze import genome, mazes, mutation
 from aiga_maze.walks import ACTIONS, INPUTS, Ground, Walks, par
@@ -89,6 +90,12 @@ class MazeDomain:
         columns = {"reward": lived.reward, "goals": goals, "first_third": first, "last_third": last}
         scores = lived.scores(100.0 * lived.reward / world.par, {"environment_steps": int(lengths.sum())}, **columns)
         return scores if lived.trajectory is None else (scores, lived.trajectory)
+
+    def report(self, contestants: Mapping[str, Contestant], rng: Stream) -> Report:
+        """How trained agents do in fresh lives of the maze to start from, see :func:`aiga_maze.report.report`."""
+        from aiga_maze.report import report
+
+        return report(self, self._start, contestants, rng)
 
 
 class _World:

@@ -56,6 +56,12 @@ def mazes(free: Tensor, size: int, goal: tuple[int, int] = ANYWHERE, split: int 
     return Batch.of(kind(len(free)), leaves)
 
 
+def withheld(mazes: Batch) -> Batch:
+    """The same mazes, those that keep goals from who learns with these goals alone; others as they are."""
+    split = mazes.leaves["split"]
+    return Batch.of(mazes.kind, {**mazes.leaves, "split": torch.where(split == SEEN, UNSEEN, split)})
+
+
 def start(envs: Batch) -> Tensor:
     """``[B, M, M]`` bool: the cell where lives start."""
     middle = envs.leaves["size"] // 2

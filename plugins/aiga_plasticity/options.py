@@ -75,5 +75,11 @@ class BackpropamineOptions(TraceOptions):
     limit: Literal["clip", "soft-clip"] = Field(
         default="clip", description="how traces are kept within bound: cut off, or changing less the nearer they are"
     )
+    weight_scale: float = Field(
+        default=0.3,
+        ge=0.0,
+        description="standard deviation of newborn recurrent weights, in units of 1 / sqrt(units); small, as what echoes is "
+        "stored in traces too",
+    )
     fan_out: bool = Field(default=False, description="a learned gain and offset of the modulator for each postsynaptic unit")
     eta: float = Field(default=0.1, description="rate of the eligibility trace at birth, where there is one; it is learned")

@@ -20,6 +20,7 @@ from aiga_plasticity.wiring import Entry
 class TraceNetwork(RecurrentNetwork):
     """What networks with Hebbian traces share: ``y = tanh(x (w + alpha * H) + input)``."""
 
+    traces: ClassVar[tuple[str, ...]] = ("trace", "eligibility")
     options: TraceOptions
 
     def architecture(self) -> set[str]:
