@@ -5,7 +5,7 @@ run ends with the iteration in which its counted environment steps are spent, th
 three networks have as many parameters, as nearly as their widths allow, and the same options of everything else. ``es``, which
 needs no gradients, can stand in the same slot; it learns to reach goals here, but in this time not to remember them.
 
-A run's agent is the one of its active agents that does best, in the mean, in the run's own active mazes. It is then judged on
+A run's agent is the one of its active agents that does best, in the mean, in all mazes that the run admitted. It is then judged on
 mazes that no run has seen: 60 drawn by mutation from streams of their own, of every size, walls, goal rules and lengths of life
 that runs may invent, each some generations away from ``L7``; those that a run admitted are left out, and told of. ``shapes``
 are six mazes of other plans (open, rooms, a spiral, a comb, rings, a zigzag), larger than any that a run may invent. Scores are
@@ -29,6 +29,7 @@ from typing import Any
 import torch
 from learners import Forgetful, contestants, middle, settled, sizes
 from report import Report, arguments
+from torch import Tensor
 
 import aiga
 from aiga import Batch, Network, Scores, Stream
@@ -136,41 +137,41 @@ def together(mazes: list[Batch]) -> Batch:
     return batch
 
 
-def lived(network: Network, envs: Batch, agents: Batch, lives: int) -> torch.Tensor:
-    """``[E, A]`` float64: mean score of every agent in every maze, over lives that are the same for all agents."""
+def lived(network: Network, envs: Batch, agents: Batch, lives: int) -> dict[str, Tensor]:
+    """Every column of the scores, ``[E, A]`` float64 of every agent in every maze: means over lives, the same for all agents."""
     pairs = Pairs.cross(Population((envs,)), Population((agents,)))
     env, agent = pairs.env.repeat_interleave(lives), pairs.agent.repeat_interleave(lives)
     chance = Stream(derive("poet_mazes", "judge")).rows(torch.arange(len(envs))).words(lives)
     wide = Pairs.of(pairs.envs, pairs.agents, env, agent)
     scores = MazeDomain(max_size=13, max_steps=200).live(wide, network, chance[pairs.env].flatten())
     assert isinstance(scores, Scores)
-    return scores.fitness.reshape(len(envs), len(agents), lives).mean(dim=2)
+    return {name: part.reshape(len(envs), len(agents), lives).mean(dim=2) for name, part in scores.columns.items()}
 
 
 def judged(run: aiga.Run, network: Network, judges: Judges) -> dict[str, float]:
     """What became of a run, and what its agents do in held-out mazes."""
-    niches, iterations, admitted = run.niches, run.journal("iteration"), run.environments
+    iterations, admitted, (agents,) = run.journal("iteration"), run.environments, run.niches.agents.batches
     stones = Population.join(*(run.stone(int(env)).genome for env in admitted.index))[0]
-    fresh = judges.without(stones)
-    (envs,), (agents,) = niches.envs.batches, niches.agents.batches
-    best = int(lived(network, envs, agents, 4 * judges.lives).mean(dim=0).argmax())
+    fresh, (known,) = judges.without(stones), stones.batches
+    best = int(lived(network, known, agents, judges.lives)["fitness"].mean(dim=0).argmax())
     agent = agents.take(torch.tensor([best]))
-    every = lived(network, fresh.drawn, agents, judges.lives).mean(dim=0)
+    drawn = lived(network, fresh.drawn, agent, judges.lives)
     out = {
-        "held-out mazes": float(every[best]),
-        "held-out mazes, all active agents": float(every.mean()),
-        "held-out shapes": float(lived(network, fresh.shapes, agent, 4 * judges.lives).mean()),
+        "held-out mazes": float(drawn["fitness"].mean()),
+        "held-out mazes, all active agents": float(lived(network, fresh.drawn, agents, judges.lives)["fitness"].mean()),
+        "held-out shapes": float(lived(network, fresh.shapes, agent, 4 * judges.lives)["fitness"].mean()),
     }
     if "trace" in network.newborn(agent.leaves):
         still = Forgetful(network)
-        out["held-out mazes, traces at zero"] = float(lived(still, fresh.drawn, agent, judges.lives).mean())
-        out["held-out shapes, traces at zero"] = float(lived(still, fresh.shapes, agent, 4 * judges.lives).mean())
+        out["held-out mazes, traces at zero"] = float(lived(still, fresh.drawn, agent, judges.lives)["fitness"].mean())
+        out["held-out shapes, traces at zero"] = float(lived(still, fresh.shapes, agent, 4 * judges.lives)["fitness"].mean())
     out |= {
+        "last third of a life over the first": float(drawn["last_third"].mean() / drawn["first_third"].mean()),
         "environment steps, M": iterations["environment_steps"].iloc[-1] / 1e6,
         "iterations": float(iterations["iteration"].iloc[-1]),
         "mazes admitted": float(len(admitted)),
         "of them held out, and so left out of judging": float(len(judges.drawn) - len(fresh.drawn)),
-        "largest maze admitted, cells along a side": float(max(batch.leaves["size"].max() for batch in stones.batches)),
+        "largest maze admitted, cells along a side": float(known.leaves["size"].max()),
     }
     return out
 
@@ -207,7 +208,7 @@ def by_chance(mazes: Batch) -> float:
     network, domain = RnnNetwork(Rnn.Options(units=1)), MazeDomain()
     layout = network.build(network.structure, domain.inputs, domain.outputs)
     nobody = {name: torch.zeros(1, *shape) for name, shape in layout.items()}
-    return float(lived(network, mazes, Batch.of(aiga.Kind("rnn", dict(network.structure)), nobody), 100).mean())
+    return float(lived(network, mazes, Batch.of(aiga.Kind("rnn", dict(network.structure)), nobody), 100)["fitness"].mean())
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ SLEEPS = """
 POET: dict[str, Any] = {"capacity": 3, "reproduce_every": 1, "transfer_every": 1, "children": 3, "admit": 1, "episodes": 1}
 BACKPROPAMINE: dict[str, Any] = {"backpropamine": {"options": {"units": 5}}}
 ES: dict[str, Any] = {"es": {"options": {"population": 4}}}
-CONVOLUTIONS: dict[str, Any] = {"channels": [4, 4, 4], "gate_channels": [3, 3, 3]}
+CONVOLUTIONS: dict[str, Any] = {"channels": [3, 3, 3], "gate_channels": [2, 2, 2]}
 
 
 def search(domain: str, network: str, improve: str, low: float, plugins: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +70,7 @@ SEARCHES = {
         "meta-gradient",
         0.0,
         {
-            "characters": {"options": {"labels": 6, "size": 14, "inner_steps": 2, "remember": 4}},
+            "characters": {"options": {"labels": 6, "inner_steps": 2, "remember": 4}},
             "anml": {"options": CONVOLUTIONS},
             "meta-gradient": {},
         },
