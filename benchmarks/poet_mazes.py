@@ -5,9 +5,9 @@ run ends with the iteration in which its counted environment steps are spent, th
 three networks have as many parameters, as nearly as their widths allow, and the same options of everything else. ``es``, which
 needs no gradients, can stand in the same slot; it learns to reach goals here, but in this time not to remember them.
 
-A run's agent is the one of its active agents that does best, in the mean, in all mazes that the run admitted. It is then judged on
-mazes that no run has seen: 60 drawn by mutation from streams of their own, of every size, walls, goal rules and lengths of life
-that runs may invent, each some generations away from ``L7``; those that a run admitted are left out, and told of. ``shapes``
+A run's agent is the one of its active agents that does best, in the mean, in all mazes that the run admitted. It is then judged
+on mazes that no run has seen: 60 drawn by mutation from streams of their own, of the sizes, walls, goal rules and lengths of
+life that runs may invent, 4 to 20 generations away from ``L7``; those that a run admitted are left out, and told of. ``shapes``
 are six mazes of other plans (open, rooms, a spiral, a comb, rings, a zigzag), larger than any that a run may invent. Scores are
 percentages of what one who knows the goal would earn. The same lives are lived again with traces held at zero.
 
@@ -57,7 +57,7 @@ def config(network: str, units: int, seed: int) -> dict[str, Any]:
         "reproduce_above": 20.0,
         "capacity": 4,
         "reproduce_every": 20,
-        "transfer_every": 20,
+        "transfer_every": 10,
         "children": 8,
         "admit": 1,
         "episodes": 8,
@@ -71,7 +71,7 @@ def config(network: str, units: int, seed: int) -> dict[str, Any]:
             "maze": {"options": {"max_size": LARGEST, "max_steps": LONGEST}},
             network: {"options": {"units": units}},
             "local": {"options": {"device_block": 32}},
-            "a2c": {"options": {"episodes": 32, "lr": 0.003}},
+            "a2c": {"options": {"episodes": 64, "lr": 0.003}},
             "poet": {"options": poet},
         },
     }
@@ -138,7 +138,7 @@ def together(mazes: list[Batch]) -> Batch:
 
 
 def lived(network: Network, envs: Batch, agents: Batch, lives: int) -> dict[str, Tensor]:
-    """Every column of the scores, ``[E, A]`` float64 of every agent in every maze: means over lives, the same for all agents."""
+    """Every column of the scores, ``[E, A]`` of every agent in every maze: means over lives, the same for all agents."""
     pairs = Pairs.cross(Population((envs,)), Population((agents,)))
     env, agent = pairs.env.repeat_interleave(lives), pairs.agent.repeat_interleave(lives)
     chance = Stream(derive("poet_mazes", "judge")).rows(torch.arange(len(envs))).words(lives)
