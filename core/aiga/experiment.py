@@ -13,7 +13,7 @@ from aiga.complaints import Complaints
 from aiga.config import Config, ConfigError
 from aiga.engine import Engine, Watcher
 from aiga.errors import InputError
-from aiga.founding import check_initial_agent, check_redraw
+from aiga.founding import check_initial_agent, check_networks, check_redraw
 from aiga.host import Host
 from aiga.machine import choose_device, cores, machine
 from aiga.meter import Meter
@@ -114,6 +114,8 @@ def _assemble(config: Config, complaints: Complaints, new: bool = False) -> Asse
         with complaints.collecting(("population", "redraw")):
             check_redraw(components, population)
     if new and domain is not None and set(population.networks) <= set(components.names("network")):
+        with complaints.collecting(("population", "networks")):
+            check_networks(components, population)
         with complaints.collecting(("population", "initial_agent")):
             check_initial_agent(components, population, config.base)
     if new:

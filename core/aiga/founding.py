@@ -60,6 +60,27 @@ def found(w: Workspace, population: PopulationTable, base: Path, device: str, ep
     emit(w, "admitted", {**columns, "purpose": ["score"] * count})
 
 
+def check_networks(components: Components, population: PopulationTable) -> None:
+    """Whether every network of ``[population]`` can be built for what its domain shows and asks.
+
+    Args:
+        components: of the run.
+        population: names the domain and the networks.
+
+    Raises:
+        InputError: naming every network that cannot, and why.
+    """
+    domain, problems = components.get("domain", population.domain), []
+    for name in population.networks:
+        network = components.get("network", name)
+        try:
+            network.build(network.structure, domain.inputs, domain.outputs)
+        except ValueError as error:
+            problems.append(f'"{name}" cannot live in "{population.domain}": {error}')
+    if problems:
+        raise InputError(*problems)
+
+
 def check_initial_agent(components: Components, population: PopulationTable, base: Path) -> None:
     """Whether ``[population] initial_agent`` is there and fits every network, before anything of a run is written.
 

@@ -14,7 +14,7 @@ import pluggy
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from aiga.components import Lab, Registry
+from aiga.components import Domain, Lab, Registry
 from aiga.data import Event, Offers, Pairs, Population, Scores, Trajectory, Verdict
 
 API = 1
@@ -75,6 +75,10 @@ class Plugin:
 
     def notice(self) -> list[str]:
         """Lines that a person should read when a run starts, such as how far the options are from a paper's."""
+        return []
+
+    def advice(self, domain: Domain) -> list[str]:
+        """Lines on options that do not suit ``domain``, as scores of domains differ in scale; read after the notice."""
         return []
 
     def checkup(self) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from aiga.answers import Check, anything
+from aiga.components import Domain
 from aiga.errors import RAISED, Abandoned, InputError, PluginError, StorageError
 from aiga.hooks import PREFIX, Plugin
 from aiga.meter import Meter
@@ -171,13 +172,14 @@ class Host:
                 raise PluginError(message) from error
 
 
-def notices(plugins: Sequence[Plugin]) -> Iterator[str]:
-    """What plugins want a person to read when a run starts; that one cannot tell keeps no run from starting."""
+def notices(plugins: Sequence[Plugin], domain: Domain | None = None) -> Iterator[str]:
+    """What plugins want a person to read when a run in ``domain`` starts; that one cannot tell keeps no run from starting."""
     for plugin in plugins:
-        if not hasattr(plugin, "notice"):
-            continue
         try:
-            yield from [f"{plugin.name}: {line}" for line in plugin.notice()]
+            lines = plugin.notice() if hasattr(plugin, "notice") else []
+            if domain is not None and hasattr(plugin, "advice"):
+                lines = [*lines, *plugin.advice(domain)]
+            yield from [f"{plugin.name}: {line}" for line in lines]
         except Exception as error:
             yield f"{plugin.name}: its notice cannot be shown: {type(error).__name__}: {error}"
 

@@ -1,6 +1,7 @@
 """How mazes change: larger or smaller, a few walls moved, another rule for the goal, a longer or shorter life.
 
-Whatever changes, every free cell can be walked to from the start, and the farthest goal can be reached within half a life.
+Whatever changes, every free cell can be walked to from the start, the farthest goal can be reached within half a life, and
+there are a few goals to choose from: of a single one agents would be born knowing where it is, and lives would teach nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from torch import Tensor
 
 from aiga import Batch, Stream
 from aiga.data import Leaves
-from aiga_maze.genome import SMALLEST, start
+from aiga_maze.genome import ANYWHERE, SMALLEST, goals, start
 from aiga_maze.grid import FAR, connected, count, distances, inside, nth, shifted
 
 LEAST_FREE: Final = 5  # free cells of a maze, the start among them
+LEAST_GOALS: Final = LEAST_FREE - 1  # cells where the goal may be
 LEAST_STEPS: Final = 20
 _ATTEMPTS: Final = 24  # walls tried to be moved
 _GENES: Final = ("size", "walls", "goal", "steps")
@@ -42,8 +44,11 @@ def mutate(rng: Stream, parents: Batch, max_size: int, max_steps: int) -> Batch:
     walk = distances(free, start(child))
     farthest = torch.where(walk < FAR, walk, 0).flatten(1).amax(dim=1).to(torch.int64)
     steps = child.leaves["steps"] + torch.where(changes["steps"], _length(rng.child("steps"), device), 0)
-    leaves = {**child.leaves, "goal": _goal(rng.child("goal"), child.leaves["goal"], farthest, changes["goal"])}
-    return Batch.of(parents.kind, _reachable({**leaves, "steps": steps}, farthest, max_steps))
+    goal = _goal(rng.child("goal"), child.leaves["goal"], farthest, changes["goal"])
+    child = Batch.of(parents.kind, _reachable({**child.leaves, "goal": goal, "steps": steps}, farthest, max_steps))
+    enough = (count(goals(child)[0]) >= LEAST_GOALS)[:, None]
+    goal = torch.where(enough, child.leaves["goal"], torch.tensor(ANYWHERE, device=device))
+    return Batch.of(parents.kind, _reachable({**child.leaves, "goal": goal}, farthest, max_steps))
 
 
 def _resized(rng: Stream, parents: Batch, change: Tensor, max_size: int) -> tuple[Tensor, Tensor]:

@@ -44,7 +44,11 @@ class Maze(aiga.Plugin):
         from aiga_maze.domain import MazeDomain
 
         options = self.options
-        registry.domain("maze", MazeDomain(options.start, options.max_size, options.max_steps, options.wall_penalty))
+        try:
+            domain = MazeDomain(options.start, options.max_size, options.max_steps, options.wall_penalty)
+        except aiga.InputError as error:
+            raise aiga.InputError(*(f"[plugins.maze.options] start: {problem}" for problem in error.problems)) from error
+        registry.domain("maze", domain)
 
     def aiga_render(self, lab: aiga.Lab, subject: aiga.Subject) -> Any:
         """Mazes as seen from above, a life as its path or an animation; see :func:`aiga_maze.render.render`."""

@@ -102,6 +102,23 @@ def deviations(options: PoetOptions) -> list[str]:
     ]
 
 
+def misfits(options: PoetOptions, solved: float) -> list[str]:
+    """Lines on bounds that lie beyond the score at which the domain calls an environment solved."""
+    low, known = options.minimal_criterion[0], f"in this domain a score of {solved:.4g} is solved"
+    lines = []
+    if low >= solved:
+        lines.append(f"minimal_criterion {_shown(options.minimal_criterion)}: {known}, so only what is solved at birth gets in")
+    if options.reproduce_above > solved:
+        lines.append(
+            f"reproduce_above {options.reproduce_above:g}: {known}, so nothing is invented before a niche is past that"
+        )
+    return [f"{line}. Write a lower one, such as {_below(solved):g}." for line in lines]
+
+
+def _below(solved: float) -> float:
+    return float(f"{solved - 0.5 * abs(solved):.2g}")
+
+
 # Rules decide what may enter; they are named even where nothing differs.
 _RULES = ("minimal_criterion", "reproduce_above", "novelty_k", "transfer")
 

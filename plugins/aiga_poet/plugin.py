@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from aiga import Cost, Lab, Offers, Pairs, Plugin, Population, Registry, Scores, Screened, Verdict
+from aiga import Cost, Domain, Lab, Offers, Pairs, Plugin, Population, Registry, Scores, Screened, Verdict
 from aiga_poet.admission import archived_best, best_agents
 from aiga_poet.criterion import MinimalCriterion
 from aiga_poet.novelty import novelty
-from aiga_poet.options import PoetOptions, deviations
+from aiga_poet.options import PoetOptions, deviations, misfits
 from aiga_poet.reproduction import describe, eligible, reproduce, twins
 from aiga_poet.transfer import offer_best
 
@@ -43,6 +43,10 @@ class Poet(Plugin):
     def notice(self) -> list[str]:
         """What differs from the paper, and by how much."""
         return deviations(self.options)
+
+    def advice(self, domain: Domain) -> list[str]:
+        """That nothing, or nothing worth inventing, can come of bounds which are made for another domain's scores."""
+        return misfits(self.options, domain.solved)
 
     def state_dict(self) -> dict[str, Any]:
         return {"totals": dict(self._totals), "novelty": self._novelty}

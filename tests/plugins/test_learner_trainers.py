@@ -40,10 +40,13 @@ def leaves(folder: Path, label: str = "t") -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
-def test_every_example_names_what_there_is(path: Path) -> None:
-    from aiga.training.assembly import prepare
+def test_every_example_names_what_there_is_and_the_command_that_runs_it(path: Path) -> None:
+    from aiga import experiment
+    from aiga.training import assembly
 
+    verb, prepare = ("run", experiment.prepare) if path.stem.startswith("poet_") else ("train", assembly.prepare)
     prepare(path)
+    assert f"#     aiga {verb} examples/learners/{path.name}\n" in path.read_text()
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)

@@ -149,7 +149,7 @@ def test_lives_are_those_of_a_slow_and_plain_maze() -> None:
         assert (columns["first_third"], columns["last_third"]) == (thirds[0], thirds[2])
         assert columns["fitness"] == pytest.approx(100.0 * total / slow.par)
         paid += total > 0
-    assert paid > 10
+    assert paid > 8
     assert scores.cost == {"environment_steps": int(envs.leaves["steps"].sum())}
 
 
@@ -199,7 +199,7 @@ def test_whatever_mutates_can_be_solved(seed: int, generations: int, limits: tup
     low, high = leaves["goal"][:, 0], leaves["goal"][:, 1]
     asked = (walk >= low[:, None, None]) & (walk <= high[:, None, None]) & (walk < FAR) & (walk > 0)
     assert torch.equal(goals, asked), "the goal's rule leaves no cell"
-    assert bool(goals.flatten(1).any(dim=1).all())
+    assert int(goals.flatten(1).sum(dim=1).min()) >= mutation.LEAST_GOALS, "agents can be born knowing where the goal is"
     farthest = torch.where(goals, walk, 0).flatten(1).amax(dim=1)
     assert bool((2 * farthest <= leaves["steps"].clamp(min=2)).all())
 
@@ -211,7 +211,7 @@ def test_every_gene_changes_in_time() -> None:
     same = {name: (children.leaves[name] == leaf).flatten(1 if leaf.ndim > 1 else 0) for name, leaf in parents.leaves.items()}
     for name in ("size", "free", "goal", "steps"):
         changed = ~(same[name].all(dim=1) if same[name].ndim > 1 else same[name])
-        assert 8 <= int(changed.sum()) <= 38, name
+        assert 5 <= int(changed.sum()) <= 38, name
     assert bool(same["split"].all())
     assert set(children.leaves["size"].tolist()) == {5, 7, 9}
 

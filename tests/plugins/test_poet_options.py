@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from aiga_poet import PoetOptions
-from aiga_poet.options import deviations
+from aiga_poet.options import deviations, misfits
 
 CHANGED = ("minimal_criterion", "capacity", "children", "admit", "reproduce_every")
 
@@ -78,3 +78,16 @@ def test_the_user_is_always_told_of_the_criterion_check_that_the_paper_does_not_
     assert last.startswith("beside the paper: ")
     assert "once more on fresh seeds" in last
     assert others
+
+
+def test_bounds_beyond_a_domains_solved_score_are_told_with_a_remedy() -> None:
+    assert misfits(PoetOptions(), 230.0) == []
+    criterion, parents = misfits(PoetOptions(), 50.0)
+    assert criterion.startswith("minimal_criterion [50, 300]: in this domain a score of 50 is solved")
+    assert parents.startswith("reproduce_above 200: ")
+    assert criterion.endswith("Write a lower one, such as 25.")
+    assert misfits(PoetOptions(minimal_criterion=(10.0, 40.0), reproduce_above=20.0), 50.0) == []
+
+
+def test_where_scores_are_negative_the_remedy_is_lower_still() -> None:
+    assert all(line.endswith("such as -4.5.") for line in misfits(PoetOptions(), -2.996))

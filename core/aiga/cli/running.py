@@ -98,7 +98,7 @@ def _opening(path: Path, file: Path, made: experiment.Assembled) -> Iterator[str
     yield f"{path}: {population.domain} with {networks}, select by {slots.select}, improve by {slots.improve}, from {file}"
     yield f"seed {config.run.seed}, on {made.device}, executor {config.run.executor}; {_limits(config)}"
     yield f"scores are means of {config.run.episodes} episodes, solves are confirmed by {config.run.confirmations} fresh ones"
-    yield from notices(made.plugins)
+    yield from notices(made.plugins, made.components.get("domain", population.domain))
 
 
 def _limits(config: Config) -> str:
