@@ -32,7 +32,7 @@ class Tested(NamedTuple):
 def report(contestants: Mapping[str, Contestant], rng: Stream, task: Batch, source: Source, signs: bool) -> Report:
     """Errors in per cent, and what is recalled.
 
-    Where a network has traces, numbers of a connection rather than of a unit, they are also taken from the agent's next episode
+    Where a network names ``traces``, they are also taken from the agent's next episode
     just before the probe: what was remembered in them is then of other patterns, and an error like chance says that nothing
     else remembers.
 
@@ -82,7 +82,7 @@ def trial(each: Contestant, rng: Stream, task: Batch, source: Source, signs: boo
     for keys in torch.split(torch.arange(count), some):
         row = torch.arange(agents).repeat_interleave(len(keys)).to(each.agents.device)
         shown = _shown(rng, task, source, keys.repeat(agents), each.agents.device)
-        before = _swapping(int(genome.shown(task.leaves)[0]), agents) if swap else None
+        before = _swapping(int(genome.shown(task.leaves)[0]), agents, traces(each)) if swap else None
         *_, answer = answers({name: leaf[row] for name, leaf in leaves.items()}, each.network, shown, before)
         error = errors(answer, shown, signs).cpu()
         found.append((error.reshape(agents, -1), answer.cpu().reshape(agents, len(keys), -1)))
@@ -90,16 +90,16 @@ def trial(each: Contestant, rng: Stream, task: Batch, source: Source, signs: boo
     return Tested(error, answer)
 
 
-def traces(each: Contestant) -> bool:
-    """Whether a life of it holds numbers of connections."""
-    return any(part.ndim > 2 for part in each.network.newborn(each.agents.leaves).values())
+def traces(each: Contestant) -> tuple[str, ...]:
+    """The parts of its lives that hold what was learnt in them."""
+    return tuple(getattr(each.network, "traces", ()))
 
 
-def _swapping(probe: int, agents: int) -> Callable[[int, Life], Life]:
+def _swapping(probe: int, agents: int, parts: tuple[str, ...]) -> Callable[[int, Life], Life]:
     def before(step: int, life: Life) -> Life:
         if step != probe:
             return life
-        return {name: _next(part, agents) if part.ndim > 2 else part for name, part in life.items()}
+        return {name: _next(part, agents) if name in parts else part for name, part in life.items()}
 
     return before
 

@@ -24,6 +24,7 @@ class Notebook:
     """Writes down all that it sees, as numbers of connections, and answers what is most like what it sees now."""
 
     structure: ClassVar[dict[str, Any]] = {"version": 1}
+    traces: ClassVar[tuple[str, ...]] = ("pages",)
 
     def newborn(self, leaves: Leaves) -> dict[str, torch.Tensor]:
         count = len(leaves["page"])
