@@ -100,8 +100,8 @@ def _by_question(asked: Tensor, right: Tensor) -> NDArray[np.float64]:
     number = asked.cumsum(dim=0) - 1
     most = int(number.max()) + 1
     counts, good = (torch.bincount(number[which], minlength=most).double() for which in (asked, asked & right))
-    often = counts >= _SELDOM * asked.shape[1]
-    return torch.where(often, good / counts.clamp(min=1.0), torch.nan).numpy()
+    often = counts >= _SELDOM * asked.shape[1]  # no later question is asked in more lives than an earlier one
+    return (good / counts)[often].numpy()
 
 
 def _curve(judged: _Judged) -> Curve:
