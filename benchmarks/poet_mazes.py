@@ -29,13 +29,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from learners import Forgetful, contestants, middle, settled, sizes
+from learners import contestants, middle, settled, sizes
 from report import Report, arguments
 from torch import Tensor
 
 import aiga
 from aiga import Batch, Network, Scores, Stream
 from aiga.data import Pairs, Population
+from aiga.forgetting import forgetful
 from aiga.streams import derive
 from aiga_maze.domain import MazeDomain
 from aiga_plasticity import Backpropamine, BackpropamineNetwork, Plastic, PlasticNetwork, Rnn, RnnNetwork
@@ -163,8 +164,8 @@ def judged(run: aiga.Run, network: Network, judges: Judges) -> dict[str, float]:
         "held-out mazes, all active agents": float(lived(network, fresh.drawn, agents, judges.lives)["fitness"].mean()),
         "held-out shapes": float(lived(network, fresh.shapes, agent, 4 * judges.lives)["fitness"].mean()),
     }
-    if "trace" in network.newborn(agent.leaves):
-        still = Forgetful(network)
+    still = forgetful(network)
+    if still is not None:
         out["held-out mazes, traces at zero"] = float(lived(still, fresh.drawn, agent, judges.lives)["fitness"].mean())
         out["held-out shapes, traces at zero"] = float(lived(still, fresh.shapes, agent, 4 * judges.lives)["fitness"].mean())
     out |= {
