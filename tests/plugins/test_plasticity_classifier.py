@@ -201,3 +201,38 @@ def test_what_cannot_be_built_is_refused(structure: dict[str, Any], inputs: Spac
 def test_layers_without_a_stride_are_refused() -> None:
     with pytest.raises(ValidationError, match=r"strides has 4 numbers for 2 layers of channels\. Write one for each layer\."):
         Classifier.Options(channels=[4, 4])
+
+
+def test_episodes_teach_it_to_tell_what_was_shown_once_and_nothing_does_without_plasticity() -> None:
+    network = make(alpha_scale=1.0, eta=0.1)
+    able, unable = agents(network, 1), without_plasticity(agents(network, 1))
+    noise = torch.where(torch.arange(9) < 5, 0.7, 3.0)
+
+    def episode(lives: int, *key: int | str) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures to learn and to be asked about ``[B, 3, 1, 9, 9]``, whose right half is noise; names ``[B, 3, 3]``."""
+        drawn = Stream(4).child(*key)
+        classes = drawn.normal(lives, 3, 1, 9, 9)
+        learnt, asked = (classes + noise * drawn.child(view).normal(lives, 3, 1, 9, 9) for view in ("learnt", "asked"))
+        return learnt, asked, torch.eye(3)[drawn.child("order").uniform(lives, 3).argsort(dim=1)]
+
+    def said(leaves: Leaves, lives: int, *key: int | str) -> tuple[Tensor, Tensor]:
+        learnt, asked, names = episode(lives, *key)
+        mine = {name: value.expand(lives, *value.shape[1:]) for name, value in leaves.items()}
+        return network.answers(mine, taught(network, mine, learnt, names)[-1], asked), names.argmax(dim=2)
+
+    def right(leaves: Leaves) -> float:
+        logits, names = said({name: value.detach() for name, value in leaves.items()}, 200, "judged")
+        return float((logits.argmax(dim=2) == names).double().mean())
+
+    before = right(able)
+    for leaves in (able, unable):
+        learnt = [value.requires_grad_() for name, value in leaves.items() if leaves is able or not name.endswith(".alpha")]
+        adam = torch.optim.Adam(learnt, lr=0.01)
+        for step in range(40):
+            logits, names = said(leaves, 32, step)
+            adam.zero_grad()
+            torch.nn.functional.cross_entropy(logits.flatten(0, 1), names.flatten()).backward()
+            adam.step()
+    assert right(able) > before + 0.15
+    assert right(able) > 0.6
+    assert abs(right(unable) - 1 / 3) < 0.08
