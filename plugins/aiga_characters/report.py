@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aiga import Contestant, Pairs, Population, Report, Stream
+from aiga.forgetting import forgetful
 from aiga.plots import Curve, Panel, gallery, plot
 from aiga_characters.domain import CharactersDomain
 from aiga_characters.judging import ORDERS, Features, Judged, episodes, features, judge, pixels
@@ -67,9 +68,13 @@ def _streams(domain: CharactersDomain, contestants: Mapping[str, Contestant], rn
 def _few_shot(domain: CharactersDomain, contestants: Mapping[str, Contestant], rng: Stream, stream: str) -> Report:
     lives = rng.child("episodes")
     right = {name: episodes(domain, each, stream, lives, EPISODES) for name, each in contestants.items()}
-    rows = {
-        name: {"right %": _plain(right[name]), "parameters": (float(each.parameters),)} for name, each in contestants.items()
-    }
+    rows = {name: {"right %": _plain(right[name])} for name in contestants}
+    for name, each in contestants.items():
+        still = forgetful(each.network)
+        if still is not None:
+            without = episodes(domain, Contestant(still, each.agents), stream, lives, EPISODES)
+            rows[name]["traces at zero, right %"] = _plain(without)
+        rows[name]["parameters"] = (float(each.parameters),)
     ways = int(domain.named(stream).leaves["classes"][0])
     rows["nearest pixels"] = {"right %": (pixels(domain, stream, lives, EPISODES),)}
     rows["chance"] = {"right %": (100.0 / ways,)}

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from aiga_continual.products import BLOCK, matmul
+from aiga.products import BLOCK, matmul
 
 
 @dataclass(frozen=True)

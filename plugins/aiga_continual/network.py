@@ -16,11 +16,11 @@ from torch import Tensor
 import aiga
 from aiga.components import Layout, Life, Structure
 from aiga.data import Leaves
+from aiga.products import dense
 from aiga_continual import architecture
 from aiga_continual.architecture import Plan, fresh, plan_of, relearning
 from aiga_continual.descent import descend
 from aiga_continual.head import Learnt, first_sights, unroll
-from aiga_continual.products import dense
 from aiga_continual.vision import features, gate, looks, see
 
 

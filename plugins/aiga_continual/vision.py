@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from aiga.data import Leaves
+from aiga.products import convolve, dense
 from aiga_continual.architecture import Convolution, Plan
-from aiga_continual.products import convolve, dense
 
 _PICTURES: Final = 512  # looked at in one piece where no gradient is wanted
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 import aiga
 
@@ -26,6 +26,7 @@ class RnnOptions(aiga.Options):
     )
     reward: bool = Field(default=True, description="perceive the reward of the step before, where the domain has one")
     previous_action: bool = Field(default=True, description="perceive the last action, where the domain has one")
+    target: bool = Field(default=False, description="perceive the target, where the domain gives one")
     value: bool = Field(default=True, description="answer a value too, as actor-critic optimisers need")
     weight_scale: float = Field(
         default=0.9, ge=0.0, description="standard deviation of newborn recurrent weights, in units of 1 / sqrt(units)"
@@ -83,3 +84,34 @@ class BackpropamineOptions(TraceOptions):
     )
     fan_out: bool = Field(default=False, description="a learned gain and offset of the modulator for each postsynaptic unit")
     eta: float = Field(default=0.1, description="rate of the eligibility trace at birth, where there is one; it is learned")
+
+
+_Layers = Annotated[tuple[Annotated[int, Field(strict=True, ge=1)], ...], Field(strict=False, min_length=1)]
+
+
+class ClassifierOptions(aiga.Options):
+    """Classification of what was shown once (Miconi et al. 2018)."""
+
+    channels: _Layers = Field(default=(64, 64, 64, 64), description="of the convolutions, each 3 x 3 and followed by tanh")
+    strides: _Layers = Field(
+        default=(2, 2, 1, 1), description="of the convolutions, in positions; the paper's are all 2, for pictures of 31 x 31"
+    )
+    rule: Literal["decay", "oja"] = Field(default="oja", description="how traces change: Hebb with decay, or Oja's")
+    label: float = Field(default=1000.0, ge=0.0, description="what a target adds to the sum of its class")
+    alpha: Literal["connection", "shared"] = Field(
+        default="connection", description="a plasticity of its own for each connection, or one for all"
+    )
+    alpha_scale: float = Field(
+        default=0.01, ge=0.0, description="bound of newborn plasticities, which are uniform from 0; a shared one itself"
+    )
+    eta: float = Field(default=0.01, description="rate of change within a life at birth; it is learned")
+    weight_scale: float = Field(default=0.01, ge=0.0, description="standard deviation of newborn innate weights to the classes")
+
+    @model_validator(mode="after")
+    def _strides_fit(self) -> ClassifierOptions:
+        if len(self.strides) != len(self.channels):
+            raise ValueError(
+                f"strides has {len(self.strides)} numbers for {len(self.channels)} layers of channels. "
+                "Write one for each layer."
+            )
+        return self

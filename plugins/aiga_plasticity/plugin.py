@@ -1,4 +1,4 @@
-"""The plugins ``rnn``, ``lstm``, ``plastic`` and ``backpropamine``: each registers the network of its name."""
+"""The plugins of recurrent and plastic networks: each registers the network of its name."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import ClassVar
 
 import aiga
 from aiga_plasticity.backpropamine import BackpropamineNetwork
+from aiga_plasticity.classifier import PlasticClassifier
 from aiga_plasticity.controls import LstmNetwork, RnnNetwork
-from aiga_plasticity.options import BackpropamineOptions, LstmOptions, PlasticOptions, RnnOptions
+from aiga_plasticity.options import BackpropamineOptions, ClassifierOptions, LstmOptions, PlasticOptions, RnnOptions
 from aiga_plasticity.plastic import PlasticNetwork
 
 
@@ -42,6 +43,17 @@ class Plastic(aiga.Plugin):
 
     def aiga_register(self, registry: aiga.Registry) -> None:
         registry.network("plastic", PlasticNetwork(self.options))
+
+
+class Classifier(aiga.Plugin):
+    """Registers the network ``plastic-classifier``."""
+
+    name: ClassVar[str] = "plastic-classifier"
+    Options: ClassVar[type[ClassifierOptions]] = ClassifierOptions
+    options: ClassifierOptions
+
+    def aiga_register(self, registry: aiga.Registry) -> None:
+        registry.network("plastic-classifier", PlasticClassifier(self.options))
 
 
 class Backpropamine(aiga.Plugin):

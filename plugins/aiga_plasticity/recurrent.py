@@ -44,7 +44,7 @@ class RecurrentNetwork(ABC):
 
     def architecture(self) -> set[str]:
         """The options that the structure holds."""
-        return {"units", "wiring", "reward", "previous_action", "value"}
+        return {"units", "wiring", "reward", "previous_action", "target", "value"}
 
     @abstractmethod
     def cell(self, structure: Structure, units: int, wired: int) -> tuple[int, Layout]:

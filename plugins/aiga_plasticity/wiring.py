@@ -60,12 +60,14 @@ class Wiring:
 
     Attributes:
         mode: one of ``WIRINGS``.
-        reward, action: whether the reward and the previous action are perceived beside the observation; never where wired.
+        reward, action, target: whether the reward, the previous action and the target are perceived beside the observation;
+            never where wired.
     """
 
     mode: str
     reward: bool
     action: bool
+    target: bool
 
     @staticmethod
     def of(structure: Structure) -> Wiring:
@@ -78,18 +80,20 @@ class Wiring:
         if mode not in WIRINGS:
             raise ValueError(f"there is no wiring {mode!r}; there are {', '.join(WIRINGS)}")
         free = mode == "projected"
-        return Wiring(mode, free and structure["reward"], free and structure["previous_action"])
+        # Agents of before there were targets have structures without one.
+        target = structure.get("target", False)
+        return Wiring(mode, free and structure["reward"], free and structure["previous_action"], free and target)
 
     @staticmethod
     def read(tag: str) -> Wiring:
         """That of a tag."""
         mode, *more = tag.split("+")
-        return Wiring(mode, "reward" in more, "action" in more)
+        return Wiring(mode, "reward" in more, "action" in more, "target" in more)
 
     @property
     def tag(self) -> str:
         """The reverse of :meth:`read`."""
-        return "+".join([self.mode, *["reward"] * self.reward, *["action"] * self.action])
+        return "+".join([self.mode, *["reward"] * self.reward, *["action"] * self.action, *["target"] * self.target])
 
     @property
     def wired(self) -> bool:
@@ -98,11 +102,11 @@ class Wiring:
 
     def features(self, inputs: Space, outputs: Space) -> int:
         """How many numbers are perceived."""
-        return math.prod(inputs.shape) + self.wired + self.reward + self.action * math.prod(outputs.shape)
+        return math.prod(inputs.shape) + self.wired + self.reward + (self.action + self.target) * math.prod(outputs.shape)
 
     def perceived(self, percept: Percept, axes: int, leaves: Leaves) -> Tensor:
-        """``[..., F]`` of percepts with ``axes`` leading axes: the observation and, where wired, a constant 1; else the reward
-        and the previous action, zeros where the domain has none.
+        """``[..., F]`` of percepts with ``axes`` leading axes: the observation and, where wired, a constant 1; else the reward,
+        the previous action and the target, zeros where the domain has none.
         """
         recurrent = leaves["core.recurrent"]
         observation = percept.observation.flatten(start_dim=axes).to(recurrent.dtype)
@@ -112,9 +116,11 @@ class Wiring:
         if self.reward:
             reward = observation.new_zeros(lead) if percept.reward is None else percept.reward.to(recurrent.dtype)
             parts.append(reward[..., None])
-        if self.action:
-            count = leaves["core.input"].shape[-2] - observation.shape[-1] - self.reward
-            parts.append(_vector(percept.previous_action, axes, count, observation))
+        if self.action or self.target:
+            # Both are of the outputs' shape.
+            count = (leaves["core.input"].shape[-2] - observation.shape[-1] - self.reward) // (self.action + self.target)
+            given = [*[percept.previous_action] * self.action, *[percept.target] * self.target]
+            parts += [_vector(each, axes, count, observation) for each in given]
         return torch.cat(parts, dim=-1) if len(parts) > 1 else observation
 
     def enter(self, leaves: Leaves, seen: Tensor, products: Products) -> Entry:
@@ -175,7 +181,7 @@ def _padded(seen: Tensor, count: int) -> Tensor:
 
 
 def _vector(action: Tensor | None, axes: int, count: int, like: Tensor) -> Tensor:
-    """``[..., count]``: an action's numbers, or 1 at the place of one that is a number of a choice."""
+    """``[..., count]``: an action's numbers, or 1 at the place of one that is a number of a choice; a target's likewise."""
     if action is None:
         return like.new_zeros(*like.shape[:-1], count)
     if action.is_floating_point():

@@ -147,6 +147,33 @@ def test_reward_and_previous_action_are_perceived_where_the_options_say(name: st
 
 
 @each_network
+@pytest.mark.parametrize("action", [True, False])
+def test_a_target_is_perceived_where_the_option_says(name: str, action: bool) -> None:
+    percept = at(seen(1, 4), 0)
+    hot = torch.eye(2).repeat(2, 1)
+    told = [replace(percept, target=target) for target in (None, torch.zeros(4, 2), hot, hot.argmax(dim=1))]
+    for target in (True, False):
+        network = make(name, units=6, target=target, previous_action=action)
+        leaves = agents(network)
+        none, zeros, one_hot, number = (network.step(leaves, network.newborn(leaves), p)[0].action for p in told)
+        assert torch.equal(none, zeros)
+        assert torch.equal(one_hot, number)
+        assert torch.equal(one_hot, none) is not target
+
+
+def test_a_structure_of_before_there_were_targets_perceives_none() -> None:
+    network = make("rnn", units=6)
+    old = {key: value for key, value in network.structure.items() if key != "target"}
+    assert network.build(old, INPUTS, OUTPUTS) == network.build(network.structure, INPUTS, OUTPUTS)
+
+
+def test_a_wired_network_perceives_no_target() -> None:
+    space = Space((4,))
+    wired, told = (make("rnn", wiring="additive", target=target) for target in (False, True))
+    assert told.build(told.structure, space, space) == wired.build(wired.structure, space, space)
+
+
+@each_network
 def test_an_action_is_perceived_the_same_as_a_number_and_as_one_hot_and_none_as_zeros(name: str) -> None:
     network = make(name, units=6)
     leaves, percept = agents(network), at(seen(1, 4), 0)

@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from aiga import Stream
-from aiga_continual import products
-from aiga_continual.products import convolve, dense, matmul
+from aiga import Stream, products
+from aiga.products import convolve, dense, matmul
 
 examples = settings(derandomize=True, max_examples=30, deadline=None)
 sizes = st.integers(1, 40)
