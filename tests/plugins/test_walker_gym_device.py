@@ -15,9 +15,10 @@ from aiga_walker.gym_autoreset import AutoresetEnv
 from aiga_walker.gym_courses import GymnasiumCourses
 from aiga_walker.gym_memory import DeviceMemory
 from aiga_walker.gym_physics import Device
+from aiga_walker.lives import CROWDED
 from aiga_walker.physics import layout as at
 from aiga_walker.physics.engine import engine
-from aiga_walker.stepped import CROWDED, HostHerd
+from aiga_walker.stepped import HostHerd
 
 COUNT = 5
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aiga_walker.lives import CROWDED
 from aiga_walker.physics import cuda_compiler, cuda_entries, cuda_policy, figure, kernels, policy
 from aiga_walker.physics import layout as at
 from aiga_walker.physics.cuda_device import REGISTERS, Device, Launcher
@@ -230,3 +231,7 @@ class CudaHerd:
         """``[N, 5, 3]``: x and y in m and angle in rad of hull, thigh, shank, thigh, shank."""
         bodies = self._f.reshape(self.count, at.FLOATS)[:, : at.BODIES * at.BODY].reshape(self.count, at.BODIES, at.BODY)
         return bodies[..., [at.PX, at.PY, at.A]]
+
+    def why(self, row: int) -> str:
+        """What happened to a walker that is lost."""
+        return CROWDED
