@@ -100,7 +100,12 @@ class WalkerDomain:
         if self.physics != "box2d":
             from aiga_walker.compiling import compile_aloud
 
-            compile_aloud(say, cuda=self.physics == "cuda")
+            where = None
+            if self.physics == "cuda":
+                from aiga_walker.physics.cuda_engine import first
+
+                where = first()
+            compile_aloud(say, where)
 
     def path(self, network: Network) -> str:
         """How agents of ``network`` live: see :mod:`aiga_walker.fast`. A GPU counts as a way of its own."""

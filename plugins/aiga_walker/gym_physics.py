@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiga.machine import cores
-from aiga_walker.gym_memory import DeviceMemory, HostMemory, device_of, whole
+from aiga.vector import device_of, whole
+from aiga_walker.gym_memory import DeviceMemory, HostMemory
 from aiga_walker.lives import CROWDED
 from aiga_walker.physics import layout as at
 from aiga_walker.terrain import Terrain
@@ -86,10 +87,16 @@ def physics_of(name: Name, count: int, lidar: Lidar = "nearest", threads: int | 
         raise ValueError(f"lidar {lidar!r}: physics 'fast' has only 'nearest'; write physics='box2d' for {lidar!r}")
     where = None if device is None else device_of(device)
     if where is not None and where.type == "cuda":
+        from aiga_walker.compiling import compile_aloud
         from aiga_walker.physics.cuda_engine import cuda_engine
 
+        compile_aloud(_tell, where)
         return Device(cuda_engine(where), count)
     return _Fast(count, threads or cores())
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 class _Fast:
@@ -99,7 +106,7 @@ class _Fast:
         from aiga_walker.compiling import compile_aloud
         from aiga_walker.physics.engine import engine
 
-        compile_aloud(lambda line: print(line, file=sys.stderr))
+        compile_aloud(_tell)
         self._herd, self._threads = engine().herd(count), threads
         self.memory: Memory = HostMemory()
         self.seen = self._herd.seen

@@ -101,7 +101,7 @@ class CudaEngine:
         self.shapes, self.first = (torch.from_numpy(part).to(self.device) for part in (self.figure.shapes, self.figure.first))
 
     def compile(self, progress: Callable[[float], None] | None = None) -> None:
-        """Compiles all kernels, or fetches them from disk.
+        """Compiles all kernels, or fetches them from disk; of the processor's that one which courses are laid out with.
 
         Args:
             progress: told after each which part is done, from 0 to 1.
@@ -111,6 +111,16 @@ class CudaEngine:
                 self.launch.function(name)
             if progress is not None:
                 progress((done + 1) / len(KERNELS))
+        engine().compile_ground()
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the device has all kernels."""
+        return not isinstance(self.launch, Device) or self.launch.loaded
+
+    def held(self) -> bool:
+        """Whether all kernels for the device lie on disk."""
+        return not isinstance(self.launch, Device) or self.launch.held()
 
     def ground(self, terrains: Sequence[Terrain]) -> Ground:
         """Courses as the kernels read them, still in the CPU's memory."""
