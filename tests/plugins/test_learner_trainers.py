@@ -37,7 +37,8 @@ def leaves(folder: Path, label: str = "t") -> dict[str, torch.Tensor]:
 def test_every_example_names_what_there_is(path: Path) -> None:
     from aiga.training.assembly import prepare
 
-    prepare(path)
+    given, made = prepare(path)
+    assert given.train.trainer in made.components.names("trainer")
 
 
 @pytest.mark.parametrize("name", ["maze", "recall"])

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module, metadata
 from pathlib import Path
@@ -96,8 +95,8 @@ def kept_machine_code(ptx: str, name: str, capability: Capability, registers: in
 def held(function: Any, arguments: str, capability: Capability, registers: int) -> bool:
     """Whether a kernel's machine code lies on disk undamaged; the arguments are those of the two above."""
     numba_cuda()
-    ptx = _whole(_ptx_path(function, arguments, capability))
-    return ptx is not None and _whole(_code_path(ptx.decode(), function.__name__, capability, registers)) is not None
+    ptx = store.whole(_ptx_path(function, arguments, capability))
+    return ptx is not None and store.whole(_code_path(ptx.decode(), function.__name__, capability, registers)) is not None
 
 
 def machine_code(ptx: str, capability: Capability, registers: int) -> tuple[bytes, str]:
@@ -130,25 +129,11 @@ def _path(name: str, key: str) -> Path:
 
 def _kept(path: Path, make: Callable[[], bytes]) -> bytes:
     """What lies at ``path``, or is made now and put there."""
-    there = _whole(path)
-    if there is not None:
-        return there
-    made = make()
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            file.write(hashlib.sha256(made).digest() + made)
-        Path(file.name).replace(path)
-    return made
-
-
-def _whole(path: Path) -> bytes | None:
-    """What was kept at ``path``; None where it is not what was written, or nothing."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return None
-    return data[32:] if hashlib.sha256(data[32:]).digest() == data[:32] else None
+    there = store.whole(path)
+    if there is None:
+        there = make()
+        store.keep(path, there)
+    return there
 
 
 def contracted(ptx: str) -> dict[str, int]:
