@@ -23,6 +23,7 @@ pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
 PLUGINS, CONFIGURATION = ROOT / "docs" / "plugins.md", ROOT / "docs" / "configuration.md"
+SAMPLES = {language: [page for page in PAGES if f"\n```{language}\n" in page.read_text()] for language in ("python", "toml")}
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLES = {
     "[run]": config.RunTable,
@@ -120,13 +121,16 @@ def test_the_defaults_in_the_reference_are_those_of_the_tables(heading: str) -> 
 
 
 # The design shows protocols in outline; that they are as it says is what mypy and the tests of the walls are for.
-@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "design.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in SAMPLES["python"] if page.name != "design.md"], ids=lambda page: page.name)
 def test_every_python_sample_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": f"sample_{page.stem}"}
-    for line, text in blocks(page, "python"):
+    given, samples = set(namespace), list(blocks(page, "python"))
+    for line, text in samples:
         # Blank lines in front, so that a traceback names the line of the page.
         exec(compile("\n" * (line - 1) + text, str(page), "exec"), namespace)
+    assert len(samples) == page.read_text().count("\n```python\n")
+    assert namespace.keys() > given | {"__builtins__"}
 
 
 def test_the_suites_that_the_page_shows_pass(pytester: pytest.Pytester) -> None:
@@ -160,9 +164,11 @@ def test_events_have_the_columns_that_the_page_lists(tmp_path: Path) -> None:
     assert seen == listed
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", SAMPLES["toml"], ids=lambda page: page.name)
 def test_every_configuration_validates(page: Path) -> None:
-    for line, text in blocks(page, "toml"):
+    samples = list(blocks(page, "toml"))
+    assert len(samples) == page.read_text().count("\n```toml\n")
+    for line, text in samples:
         try:
             data = tomllib.loads(text)
             if "train" in data:

@@ -34,35 +34,15 @@ def action_space() -> gymnasium.spaces.Discrete:
     return gymnasium.spaces.Discrete(ACTIONS)
 
 
-def checked(render_mode: str | None, wall_penalty: float) -> str | None:
-    """A render mode that there is.
+def penalty_of(wall_penalty: Any) -> float:
+    """What a move into a wall costs.
 
     Raises:
-        ValueError: for another, or a penalty that is none.
+        ValueError: for a penalty that is none.
     """
-    if render_mode not in (None, *METADATA["render_modes"]):
-        raise ValueError(f"render_mode {render_mode!r}: must be None or 'rgb_array'")
     if not (isinstance(wall_penalty, (int, float)) and 0.0 <= wall_penalty <= REWARD):
         raise ValueError(f"wall_penalty {wall_penalty!r}: must be a number from 0 to {REWARD:g}")
-    return render_mode
-
-
-def device_of(device: Any) -> torch.device:
-    """Where tensors are to be; None for the processor.
-
-    Raises:
-        ValueError: for a device that torch does not know, or that is not there.
-    """
-    try:
-        wanted = torch.device("cpu" if device is None else device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device {device!r}: must be None, 'cpu' or 'cuda'") from error
-    if wanted.type not in ("cpu", "cuda"):
-        raise ValueError(f"device {device!r}: must be None, 'cpu' or 'cuda'")
-    there = torch.cuda.device_count() if wanted.type == "cuda" and torch.cuda.is_available() else 0
-    if wanted.type == "cuda" and (wanted.index or 0) >= there:
-        raise ValueError(f"device {device!r}: torch finds {there} CUDA devices here; write device='cpu'")
-    return wanted
+    return wall_penalty
 
 
 class Mazes:

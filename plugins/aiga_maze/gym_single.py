@@ -10,7 +10,8 @@ import torch
 from gymnasium.error import InvalidAction
 from numpy.typing import NDArray
 
-from aiga_maze.gym_mazes import METADATA, Mazes, Which, action_space, checked, observation_space
+from aiga.vector import rendered
+from aiga_maze.gym_mazes import METADATA, Mazes, Which, action_space, observation_space, penalty_of
 from aiga_maze.mazes import Maze
 
 
@@ -33,9 +34,9 @@ class MazeEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     metadata = METADATA
 
     def __init__(self, maze: Which = "L7", wall_penalty: float = 0.0, render_mode: str | None = None) -> None:
-        self.render_mode = checked(render_mode, wall_penalty)
+        self.render_mode, self._penalty = rendered(render_mode, METADATA), penalty_of(wall_penalty)
         self.observation_space, self.action_space = observation_space(wall_penalty), action_space()
-        self._penalty, self._row = wall_penalty, torch.zeros(1, dtype=torch.int64)
+        self._row = torch.zeros(1, dtype=torch.int64)
         self._mazes = Mazes([maze], wall_penalty, torch.device("cpu"))
         self._seeded = False
 

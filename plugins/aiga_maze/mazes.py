@@ -193,8 +193,10 @@ def maze_of(maze: str | Mapping[str, Any]) -> Maze:
         if maze not in _MAZES:
             raise InputError(f"no maze is named {maze!r}; there are {', '.join(NAMES)}.{_hint(maze, NAMES)}")
         return _MAZES[maze]
+    if not isinstance(maze, Mapping):
+        raise InputError(f"maze: found {maze!r}; write a name, or a dict of any of {', '.join(Maze.model_fields)}")
     try:
-        return Maze(**maze)
+        return Maze.model_validate(dict(maze))
     except ValidationError as error:
         problems = []
         for problem in error.errors():

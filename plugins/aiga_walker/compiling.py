@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aiga_walker.physics import store
 from aiga_walker.physics.engine import engine, lanes_here
 
+if TYPE_CHECKING:
+    import torch
 
-def compile_aloud(say: Callable[[str], None], cuda: bool = False) -> None:
-    """Compiles the kernels for this processor; says so where they do not lie on disk yet, a quarter at a time.
+
+def compile_aloud(say: Callable[[str], None], device: torch.device | None = None) -> None:
+    """Compiles the kernels; says so where they do not lie on disk yet, part by part.
 
     Args:
         say: shows a line to the user.
-        cuda: those for the GPU too; the processor's lay the ground.
-    """
-    _compile_here(say)
-    if cuda:
-        from aiga_walker.physics.cuda_engine import cuda_engine, first
+        device: the CUDA device that they are for; None for this processor.
 
-        say("compiling the walker's simulator for the GPU, or fetching it from disk")
-        started = time.monotonic()
-        cuda_engine(first()).compile()
-        say(f"ready for the GPU after {time.monotonic() - started:.0f} s")
+    Raises:
+        RuntimeError: where there is no such device.
+        ModuleNotFoundError: for a device, where numba-cuda is not installed.
+    """
+    if device is None:
+        _compile_here(say)
+    else:
+        _compile_there(say, device)
 
 
 def _compile_here(say: Callable[[str], None]) -> None:
@@ -34,6 +38,23 @@ def _compile_here(say: Callable[[str], None]) -> None:
         simulator.compile()
         return
     say(f"compiling the walker's simulator for {simulator.lanes} lanes, once for this processor: about half a minute")
+    _timed(say, simulator.compile, lambda: store.held(simulator.lanes))
+
+
+def _compile_there(say: Callable[[str], None], device: torch.device) -> None:
+    from aiga_walker.physics.cuda_engine import cuda_engine
+
+    simulator = cuda_engine(device)
+    if simulator.compiled:
+        return
+    if simulator.held():
+        simulator.compile()
+        return
+    say(f"compiling the walker's simulator for {device}, once for GPUs of its kind: some minutes")
+    _timed(say, simulator.compile, simulator.held)
+
+
+def _timed(say: Callable[[str], None], compiles: Callable[[Callable[[float], None]], None], held: Callable[[], bool]) -> None:
     started, told = time.monotonic(), [0]
 
     def progress(part: float) -> None:
@@ -42,10 +63,8 @@ def _compile_here(say: Callable[[str], None]) -> None:
             told[0] = quarter
             say(f"compiling the walker's simulator: {25 * quarter} %")
 
-    simulator.compile(progress)
-    kept = (
-        f"kept in {store.folder()}" if store.held(simulator.lanes) else f"but not kept: {store.unwritable() or store.folder()}"
-    )
+    compiles(progress)
+    kept = f"kept in {store.folder()}" if held() else f"but not kept: {store.unwritable() or store.folder()}"
     say(f"compiled in {time.monotonic() - started:.0f} s; {kept}")
 
 

@@ -14,10 +14,8 @@ from aiga.machine import cores
 from aiga_walker import courses, genome
 
 if TYPE_CHECKING:
-    from aiga_walker.env import Box2DStage, Lidar
-    from aiga_walker.fast import Simulator
+    from aiga_walker.env import Box2DHerd, Lidar
     from aiga_walker.physics.cuda_engine import CudaEngine
-    from aiga_walker.stepped import Herd
 
 Physics = Literal["fast", "cuda", "box2d"]
 AGENTS = Path(__file__).with_name("agents")
@@ -66,7 +64,7 @@ class WalkerDomain:
         self.physics: Physics = physics
         self.parallelism: Literal["serial", "threads", "device"] = _PARALLELISM[physics]
         self._threads = cores()
-        self._box2d: Box2DStage | None = None
+        self._box2d: Box2DHerd | None = None
 
     def configure(self, *, threads: int) -> None:
         """Takes the number of threads to live on; results do not hang on it."""
@@ -102,7 +100,12 @@ class WalkerDomain:
         if self.physics != "box2d":
             from aiga_walker.compiling import compile_aloud
 
-            compile_aloud(say, cuda=self.physics == "cuda")
+            where = None
+            if self.physics == "cuda":
+                from aiga_walker.physics.cuda_engine import first
+
+                where = first()
+            compile_aloud(say, where)
 
     def path(self, network: Network) -> str:
         """How agents of ``network`` live: see :mod:`aiga_walker.fast`. A GPU counts as a way of its own."""
@@ -133,44 +136,30 @@ class WalkerDomain:
         return courses.named(name, count)
 
     def live(self, pairs: Pairs, network: Network, seeds: Tensor, record: bool = False) -> Scores | tuple[Scores, Trajectory]:
-        """One episode a pair; ``seeds`` fix the start push. See :func:`aiga_walker.lives.live`."""
+        """One episode a pair; ``seeds`` fix the start push. See :func:`aiga_walker.stepped.live_stepped`."""
         scores, trajectory = self._lived(pairs, network, seeds, record)
         return scores if trajectory is None else (scores, trajectory)
 
     def _lived(self, pairs: Pairs, network: Network, seeds: Tensor, record: bool) -> tuple[Scores, Trajectory | None]:
+        from aiga_walker.stepped import HostHerd, live_stepped
+
         if self.physics == "box2d":
-            from aiga_walker.env import Box2DStage
-            from aiga_walker.lives import live
+            from aiga_walker.env import Box2DHerd
 
-            self._box2d = self._box2d or Box2DStage(self.lidar)
-            scores, trajectory = live(pairs, network, seeds, self.steps, self._box2d, record)
-            return scores, trajectory if record else None
-        from aiga_walker.fast import live_fused, path_of, policies_of
+            self._box2d = self._box2d or Box2DHerd(self.lidar)
+            self._box2d.resize(len(pairs))
+            try:
+                return live_stepped(pairs, network, seeds, self.steps, self._box2d, record)
+            finally:
+                self._box2d.close()
+        from aiga_walker.fast import live_fused, path_of
+        from aiga_walker.physics.engine import engine
 
+        cuda = self._cuda(pairs) if self.physics == "cuda" else None
         if path_of(network) == "fused":
-            from aiga_walker.lives import agents_of
-
-            agents, _ = agents_of(pairs)
-            policies = policies_of(network.layers(agents.leaves))  # type: ignore[attr-defined]
-            return live_fused(pairs, policies, seeds, self.steps, self._simulator(pairs), self._threads, record)
-        from aiga_walker.stepped import live_stepped
-
-        return live_stepped(pairs, network, seeds, self.steps, self._herd(pairs), record)
-
-    def _simulator(self, pairs: Pairs) -> Simulator:
-        if self.physics == "cuda":
-            return self._cuda(pairs)
-        from aiga_walker.physics.engine import engine
-
-        return engine()
-
-    def _herd(self, pairs: Pairs) -> Herd:
-        if self.physics == "cuda":
-            return self._cuda(pairs).herd(len(pairs))
-        from aiga_walker.physics.engine import engine
-        from aiga_walker.stepped import HostHerd
-
-        return HostHerd(engine(), len(pairs), self._threads)
+            return live_fused(pairs, network, seeds, self.steps, cuda or engine(), self._threads, record)
+        herd = cuda.herd(len(pairs)) if cuda else HostHerd(engine(), len(pairs), self._threads)
+        return live_stepped(pairs, network, seeds, self.steps, herd, record)
 
     def _cuda(self, pairs: Pairs) -> CudaEngine:
         from aiga_walker.physics.cuda_engine import cuda_engine, first

@@ -143,7 +143,7 @@ def episode_of(
 
     Args:
         envs: courses; row ``i`` is where row ``i`` of the trajectory was lived.
-        trajectory: with ``poses``, as :func:`aiga_walker.lives.live` records it.
+        trajectory: with ``poses``, as :func:`aiga_walker.stepped.live_stepped` records it.
         row: which.
         score: its return; the sum of its rewards where it is left out.
         course: its name; the genome's values where it is left out.

@@ -9,46 +9,25 @@ started with.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aiga import Dense, Network, Pairs, Scores, Status, Trajectory
-from aiga_walker.lives import ACTIONS, OBSERVATIONS, agents_of, courses_of, pushes, void
-from aiga_walker.physics import policy, senses
-from aiga_walker.physics.engine import Lives, Policies
+from aiga import Dense, Network, Pairs, Scores, Trajectory
+from aiga_walker.lives import ACTIONS, CROWDED, OBSERVATIONS, courses_of, pushes, scores
+from aiga_walker.physics import layout as at
+from aiga_walker.physics import policy
+from aiga_walker.physics.engine import Engine, Lives, Policies
 from aiga_walker.physics.entries import VOID
-from aiga_walker.physics.ground import Ground
-from aiga_walker.stepped import CROWDED
-from aiga_walker.terrain import Terrain
+
+if TYPE_CHECKING:
+    from aiga_walker.physics.cuda_engine import CudaEngine
 
 Path = Literal["fused", "stepped"]
 _ACTIVATIONS: Final = {"identity": policy.IDENTITY, "tanh": policy.TANH, "relu": policy.RELU}
-
-
-class Simulator(Protocol):
-    """The compiled simulator, on the processor or on a device; see :class:`aiga_walker.physics.engine.Engine`."""
-
-    def ground(self, terrains: Sequence[Terrain]) -> Ground:
-        """Courses as the kernels read them."""
-        ...
-
-    def rollout(
-        self,
-        ground: Ground,
-        courses: Any,
-        pushes: Any,
-        agents: Any,
-        policies: Policies,
-        limit: int,
-        record: bool = False,
-        threads: int = 1,
-    ) -> Lives:
-        """Whole lives."""
-        ...
 
 
 def path_of(network: Network) -> Path:
@@ -91,36 +70,28 @@ def policies_of(layers: Sequence[Dense]) -> Policies:
 
 @torch.no_grad()
 def live_fused(
-    pairs: Pairs, policies: Policies, seeds: Tensor, steps: int, engine: Simulator, threads: int, record: bool
+    pairs: Pairs, network: Network, seeds: Tensor, steps: int, engine: Engine | CudaEngine, threads: int, record: bool = False
 ) -> tuple[Scores, Trajectory | None]:
-    """One episode a pair, policy and all in the simulator; see :func:`aiga_walker.lives.live`."""
-    _, agent = agents_of(pairs)
+    """One episode a pair, policy and all in the simulator; see :func:`aiga_walker.stepped.live_stepped`.
+
+    Args:
+        pairs: courses with agents of one kind.
+        network: one with ``layers``.
+        seeds: ``[P]`` int64; they fix the start push.
+        steps: the longest life.
+        engine: the simulator, of the processor or of a device.
+        threads: how many of the processor's work on it.
+        record: keep the trajectory.
+    """
+    agents, agent = pairs.agents_of_one_kind()
+    policies = policies_of(network.layers(agents.leaves))  # type: ignore[attr-defined]
     terrains, course = courses_of(pairs)
     lives = engine.rollout(
-        engine.ground(terrains), course.numpy(), pushes(seeds), agent.cpu().numpy(), policies, steps, record, threads
+        engine.ground(terrains), course.numpy(), pushes(seeds), agent.numpy(), policies, steps, record, threads
     )
-    return _scores(lives), _trajectory(lives) if record else None
-
-
-def _scores(lives: Lives) -> Scores:
-    fitness = torch.from_numpy(lives.totals)
-    status = torch.full((len(fitness),), int(Status.OK), dtype=torch.int64)
-    reasons: dict[int, str] = {}
-    wrong = np.flatnonzero((lives.fates & (VOID | senses.LOST) != 0) | np.isnan(lives.totals))
-    for row in wrong.tolist():
-        if lives.fates[row] & senses.LOST:
-            status[row], reasons[row] = int(Status.ERROR), CROWDED
-        elif lives.fates[row] & VOID:
-            status[row], reasons[row] = int(Status.NAN), void(int(lives.lengths[row]))
-        else:
-            status[row], reasons[row] = int(Status.NAN), "the return is not a number"
-    fitness[status != int(Status.OK)] = torch.nan
-    columns = {
-        "fitness": fitness,
-        "length": torch.from_numpy(lives.lengths).double(),
-        "finished": torch.from_numpy((lives.fates & senses.FINISHED != 0).astype(np.float64)),
-    }
-    return Scores(columns, status, reasons, {"environment_steps": int(lives.lengths.sum())})
+    total, length, fate = (torch.from_numpy(part) for part in (lives.totals, lives.lengths, lives.fates))
+    finished, lost, void = (fate & flag != 0 for flag in (at.FINISHED, at.LOST, VOID))
+    return scores(total, length, finished, lost, void, lambda _: CROWDED), _trajectory(lives) if record else None
 
 
 def _trajectory(lives: Lives) -> Trajectory:
@@ -131,7 +102,7 @@ def _trajectory(lives: Lives) -> Trajectory:
     def of(values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values[np.arange(len(lives.lengths))[None], step]))
 
-    over = (lives.fates & (senses.OVER | VOID) != 0)[None] & (step == lives.lengths[None] - 1)
+    over = (lives.fates & (at.OVER | VOID) != 0)[None] & (step == lives.lengths[None] - 1)
     return Trajectory(
         observations=of(lives.observations),
         actions=of(lives.actions),

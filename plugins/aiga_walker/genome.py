@@ -69,7 +69,7 @@ def courses(
 
 def initial(rng: Stream, count: int) -> Batch:
     """``count`` flat courses, each with a terrain seed of its own."""
-    return courses(_seeds(rng if rng.row_keys is not None else rng.rows(torch.arange(count))))
+    return courses(_seeds(rng.each(count)))
 
 
 def mutate(rng: Stream, parents: Batch, categories: Collection[Category], max_gap: float) -> Batch:
@@ -82,7 +82,7 @@ def mutate(rng: Stream, parents: Batch, categories: Collection[Category], max_ga
         max_gap: greatest width of a pit, in cells.
     """
     old = parents.leaves
-    rng = rng if rng.row_keys is not None else rng.rows(torch.arange(len(parents)))
+    rng = rng.each(len(parents))
     new: Leaves = {**old, "seed": _seeds(rng)}
     if "roughness" in categories:
         change = rng.child("roughness").uniform(low=-ROUGHNESS_STEP, high=ROUGHNESS_STEP)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from gymnasium.error import ClosedEnvironmentError
 from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from aiga.vector import CheckedVectorEnv
 from aiga_walker.gym_courses import Courses, OwnCourses
-from aiga_walker.gym_memory import handing, whole
+from aiga_walker.gym_memory import handing
 from aiga_walker.gym_physics import Physics
-from aiga_walker.gym_walkers import ACTIONS, METADATA, Walkers, action_space, checked, observation_space
-
-_MODES: Final = ", ".join(repr(mode.value) for mode in AutoresetMode)
-_SHARED: Final = ("render_mode", "metadata", "spec", "max_episode_steps")  # attributes that are the same for all
+from aiga_walker.gym_walkers import METADATA, Walkers, action_space, observation_space
+from aiga_walker.lives import ACTIONS
 
 
-class AutoresetEnv(VectorEnv[Any, Any, Any]):
+class AutoresetEnv(CheckedVectorEnv):
     """``N`` walkers whose episodes follow one another.
 
     Args:
@@ -47,21 +44,17 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
         autoreset_mode: str | AutoresetMode,
         device: Any,
     ) -> None:
-        if max_episode_steps is not None and not whole(max_episode_steps, 1):
-            raise ValueError(f"max_episode_steps {max_episode_steps!r}: must be an int of 1 or more, or None for no limit")
-        try:
-            self.autoreset_mode = AutoresetMode(autoreset_mode)
-        except ValueError as error:
-            raise ValueError(f"autoreset_mode {autoreset_mode!r}: must be one of {_MODES}") from error
-        self.render_mode = checked(render_mode)
-        self.num_envs, self.max_episode_steps = num_envs, max_episode_steps
-        self.metadata = {**METADATA, "autoreset_mode": self.autoreset_mode}
+        super().__init__(
+            num_envs,
+            observation_space(),
+            action_space(),
+            METADATA,
+            render_mode,
+            max_episode_steps,
+            autoreset_mode,
+            tensors=device is not None,
+        )
         self._hand = handing(device)
-        if device is not None:
-            self.metadata["torch"] = True
-        self.single_observation_space, self.single_action_space = observation_space(), action_space()
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
         self._walkers = Walkers(num_envs, courses, physics())
         self._rngs: list[np.random.Generator | None] = [None] * num_envs
         self._seeds: list[int] = [-1] * num_envs
@@ -84,20 +77,12 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
             ``[num_envs, 24]`` float32 observations, and infos.
 
         Raises:
-            ValueError: if the seeds are not ``num_envs``, or the mask has another length, or nothing true.
-            TypeError: if the mask is not a bool array.
-            gymnasium.error.Error: for a seed that is not an int of 0 or more.
+            ValueError, TypeError, gymnasium.error.Error: for seeds and options that are none, see :mod:`aiga.vector`.
         """
-        self._open()
-        seeds = self._seeds_of(seed)
-        if options is not None and not isinstance(options, Mapping):
-            raise ValueError(f"options {options!r}: must be a dict, or None")
-        options = dict(options or {})
-        rows = np.flatnonzero(self._mask(options.pop("reset_mask"))).tolist() if "reset_mask" in options else self._all()
-        drawn = {row: seeding.np_random(seeds[row]) for row in rows if seeds[row] is not None}
-        self._walkers.courses.choose(rows, options)
-        for row, (rng, said) in drawn.items():
-            self._rngs[row], self._seeds[row] = rng, said
+        rows, seeds, left = self._asked(seed, options)
+        self._walkers.courses.choose(rows, left)
+        for row, value in seeds.items():
+            self._rngs[row], self._seeds[row] = seeding.np_random(value)
         infos = self._begin(rows, {})
         self._terminations[rows] = self._truncations[rows] = False
         return self._hand(self._walkers.seen), infos
@@ -122,11 +107,8 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
         over, void = memory.flags(self._terminations | self._truncations, (actions != actions).any(1))
         if mode is AutoresetMode.SAME_STEP:
             over = np.zeros_like(over)
-        elif mode is AutoresetMode.DISABLED and over.any():
-            raise RuntimeError(
-                f"the episodes of environments {np.flatnonzero(over).tolist()} are over: "
-                "reset these, with options['reset_mask'], before the next step"
-            )
+        elif mode is AutoresetMode.DISABLED:
+            self._going(over)
         stepped = np.flatnonzero(~over)
         rewards, terminations = self._walkers.step(stepped, actions, void)
         rows = memory.rows(stepped)
@@ -165,29 +147,14 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
             self._rng(row)
         return tuple(self._seeds)
 
-    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """Of each environment an attribute, or for ``render`` a frame; no environment has other methods.
-
-        Raises:
-            AttributeError: for a name that there is not.
-        """
-        if name == "render":
-            return self.render() or (None,) * self.num_envs
-        values: dict[str, Any] = {name: (getattr(self, name),) * self.num_envs for name in _SHARED}
-        values["observation_space"] = (self.single_observation_space,) * self.num_envs
-        values["action_space"] = (self.single_action_space,) * self.num_envs
-        values["terrain"] = tuple(self._walkers.terrains)
-        if isinstance(self._walkers.courses, OwnCourses):
-            values["course"] = tuple(self._walkers.courses.courses)
-        if name in ("np_random", "np_random_seed"):
-            return tuple(getattr(self, name))
-        if name not in values:
-            raise AttributeError(f"{name!r}: must be one of {', '.join(sorted([*values, 'np_random', 'np_random_seed']))}")
-        return tuple(values[name])
-
-    def get_attr(self, name: str) -> tuple[Any, ...]:
-        """Of each environment an attribute, such as ``terrain``; see :meth:`call`."""
-        return self.call(name)
+    def _attributes(self) -> dict[str, Callable[[], Sequence[Any]]]:
+        walkers, courses = self._walkers, self._walkers.courses
+        own: dict[str, Callable[[], Sequence[Any]]] = {
+            "terrain": lambda: walkers.terrains,
+            "np_random": lambda: self.np_random,
+            "np_random_seed": lambda: self.np_random_seed,
+        }
+        return {**own, "course": lambda: courses.courses} if isinstance(courses, OwnCourses) else own
 
     def set_attr(self, name: str, values: Any) -> None:
         """Sets ``np_random``, or the ``course`` from the next reset on where environments have courses of their own.
@@ -219,10 +186,6 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
     def _all(self) -> list[int]:
         return list(range(self.num_envs))
 
-    def _open(self) -> None:
-        if self.closed:
-            raise ClosedEnvironmentError("the environment is closed: make a new one")
-
     def _rng(self, row: int) -> np.random.Generator:
         rng = self._rngs[row]
         if rng is None:
@@ -237,25 +200,3 @@ class AutoresetEnv(VectorEnv[Any, Any, Any]):
         for row, info in zip(rows, self._walkers.begin(rows, [self._rng(row) for row in rows]), strict=True):
             infos = self._add_info(infos, info, row)
         return infos
-
-    def _seeds_of(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, (int, np.integer)):
-            return [int(seed) + row for row in self._all()]
-        if not isinstance(seed, (list, tuple, np.ndarray)) or np.ndim(seed) != 1:
-            raise ValueError(f"seed {seed!r}: must be one int, a list with an int or None for each environment, or None")
-        seeds = [int(each) if isinstance(each, np.integer) else each for each in seed]
-        if len(seeds) != self.num_envs:
-            raise ValueError(f"seed: {len(seeds)} seeds for {self.num_envs} environments; give one int, or one for each")
-        return seeds
-
-    def _mask(self, mask: Any) -> NDArray[np.bool_]:
-        mask = mask.cpu().numpy() if hasattr(mask, "detach") else mask
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-            raise TypeError(f"options['reset_mask'] {mask!r}: must be a bool array of shape ({self.num_envs},)")
-        if mask.shape != (self.num_envs,) or not mask.any():
-            raise ValueError(
-                f"options['reset_mask'] {mask!r}: must be a bool array of shape ({self.num_envs},) with at least one True"
-            )
-        return mask

@@ -9,6 +9,8 @@ from typing import Any, Final, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from aiga.vector import device_of
+
 Handing = Callable[[Any], Any]
 Kind = Literal["bool", "int64", "float32", "float64"]
 Flags = NDArray[np.bool_]
@@ -125,33 +127,6 @@ def handing(device: Any) -> Handing:
     import torch
 
     return partial(torch.as_tensor, device=device_of(device))
-
-
-def device_of(device: Any) -> Any:
-    """The ``torch.device``, with its number where it is CUDA's.
-
-    Raises:
-        ValueError: for one that is not there, or neither ``cpu`` nor ``cuda``.
-    """
-    import torch
-
-    try:
-        wanted = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device {device!r}: must be None, 'cpu' or 'cuda'") from error
-    if wanted.type == "cpu":
-        return wanted
-    if wanted.type != "cuda":
-        raise ValueError(f"device {device!r}: must be None, 'cpu' or 'cuda'")
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if (wanted.index or 0) >= there:
-        raise ValueError(f"device {device!r}: torch finds {there} CUDA devices here; write device='cpu'")
-    return torch.device("cuda", torch.cuda.current_device() if wanted.index is None else wanted.index)
-
-
-def whole(value: Any, least: int) -> bool:
-    """Whether ``value`` is an integer, Python's or NumPy's, of ``least`` or more; a bool is none."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= least
 
 
 def _no_numbers(actions: Any, shape: tuple[int, ...], error: Exception) -> ValueError:

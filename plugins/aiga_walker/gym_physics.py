@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiga.machine import cores
-from aiga_walker.gym_memory import DeviceMemory, HostMemory, device_of, whole
+from aiga.vector import device_of, whole
+from aiga_walker.gym_memory import DeviceMemory, HostMemory
+from aiga_walker.lives import CROWDED
+from aiga_walker.physics import layout as at
 from aiga_walker.terrain import Terrain
 
 if TYPE_CHECKING:
@@ -84,10 +87,16 @@ def physics_of(name: Name, count: int, lidar: Lidar = "nearest", threads: int | 
         raise ValueError(f"lidar {lidar!r}: physics 'fast' has only 'nearest'; write physics='box2d' for {lidar!r}")
     where = None if device is None else device_of(device)
     if where is not None and where.type == "cuda":
+        from aiga_walker.compiling import compile_aloud
         from aiga_walker.physics.cuda_engine import cuda_engine
 
+        compile_aloud(_tell, where)
         return Device(cuda_engine(where), count)
     return _Fast(count, threads or cores())
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 class _Fast:
@@ -97,7 +106,7 @@ class _Fast:
         from aiga_walker.compiling import compile_aloud
         from aiga_walker.physics.engine import engine
 
-        compile_aloud(lambda line: print(line, file=sys.stderr))
+        compile_aloud(_tell)
         self._herd, self._threads = engine().herd(count), threads
         self.memory: Memory = HostMemory()
         self.seen = self._herd.seen
@@ -107,11 +116,9 @@ class _Fast:
         self._check(rows)
 
     def step(self, rows: Rows, actions: Floats) -> tuple[Floats, Flags]:
-        from aiga_walker.physics.senses import OVER
-
         self._herd.step(rows, actions, self._threads)
         self._check(rows)
-        return self._herd.rewards[rows], self._herd.ends[rows] & OVER != 0
+        return self._herd.rewards[rows], self._herd.ends[rows] & at.OVER != 0
 
     def poses(self) -> NDArray[Any]:
         return self._herd.poses()
@@ -120,9 +127,7 @@ class _Fast:
         """Nothing: arrays go with the object."""
 
     def _check(self, rows: Rows) -> None:
-        from aiga_walker.physics.senses import LOST
-
-        _refuse(np.asarray(rows)[self._herd.ends[rows] & LOST != 0])
+        _refuse(np.asarray(rows)[self._herd.ends[rows] & at.LOST != 0])
 
 
 class Device:
@@ -144,15 +149,13 @@ class Device:
         self._herd.begin(rows, terrains, pushes)
 
     def step(self, rows: Rows, actions: Any) -> tuple[Any, Any]:
-        from aiga_walker.physics.senses import LOST, OVER
-
         herd, mine = self._herd, self.memory.rows(rows)
-        (lost,) = self.memory.flags(herd.ends & LOST != 0)
+        (lost,) = self.memory.flags(herd.ends & at.LOST != 0)
         _refuse(np.asarray(rows)[lost[rows]])
         herd.step(mine, actions)
         ends = herd.ends[mine]
         # Who is lost must not be begun anew before anybody knows.
-        return herd.rewards[mine], (ends & OVER != 0) & (ends & LOST == 0)
+        return herd.rewards[mine], (ends & at.OVER != 0) & (ends & at.LOST == 0)
 
     def poses(self) -> Any:
         return self._herd.poses()
@@ -163,8 +166,6 @@ class Device:
 
 def _refuse(lost: NDArray[np.int64]) -> None:
     if len(lost):
-        from aiga_walker.stepped import CROWDED
-
         raise RuntimeError(f"environments {lost.tolist()}: {CROWDED}; reset them, or use physics='box2d'")
 
 

@@ -9,9 +9,11 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from aiga.vector import rendered
 from aiga_walker.gym_courses import Courses, GymnasiumCourses, OwnCourses
 from aiga_walker.gym_physics import Name, Physics, physics_of
-from aiga_walker.gym_walkers import ACTIONS, METADATA, Walkers, action_space, checked, observation_space
+from aiga_walker.gym_walkers import METADATA, Walkers, action_space, observation_space
+from aiga_walker.lives import ACTIONS
 
 if TYPE_CHECKING:
     from aiga_walker.env import Lidar
@@ -24,7 +26,7 @@ class _SingleEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     metadata = METADATA
 
     def __init__(self, courses: Courses, physics: Callable[[], Physics], render_mode: str | None) -> None:
-        self.render_mode = checked(render_mode)
+        self.render_mode = rendered(render_mode, METADATA)
         self.observation_space, self.action_space = observation_space(), action_space()
         self._walkers = Walkers(1, courses, physics())
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from gymnasium.vector import AutoresetMode
 
+from aiga.vector import counted, one_each
 from aiga_walker.gym_autoreset import AutoresetEnv
 from aiga_walker.gym_courses import GymnasiumCourses, OwnCourses
-from aiga_walker.gym_memory import whole
 from aiga_walker.gym_physics import Name, Physics, physics_of
 
 if TYPE_CHECKING:
@@ -50,11 +50,8 @@ class WalkerVectorEnv(AutoresetEnv):
         threads: int | None = None,
         device: str | torch.device | None = None,
     ) -> None:
-        num_envs = _counted(num_envs)
-        courses: list[Any] = list(course) if isinstance(course, (list, tuple)) else [course] * num_envs
-        if len(courses) != num_envs:
-            raise ValueError(f"course: {len(courses)} courses for {num_envs} environments; give one for all, or one for each")
-        own = OwnCourses(courses)
+        num_envs = counted(num_envs)
+        own = OwnCourses(one_each("course", course, num_envs))
 
         def moved() -> Physics:
             return physics_of(physics, num_envs, lidar, threads, device)
@@ -85,15 +82,9 @@ class BipedalVectorEnv(AutoresetEnv):
         threads: int | None = None,
         device: str | torch.device | None = None,
     ) -> None:
-        num_envs = _counted(num_envs)
+        num_envs = counted(num_envs)
 
         def moved() -> Physics:
             return physics_of("fast", num_envs, threads=threads, device=device)
 
         super().__init__(num_envs, GymnasiumCourses(hardcore), moved, render_mode, max_episode_steps, autoreset_mode, device)
-
-
-def _counted(num_envs: int) -> int:
-    if not whole(num_envs, 1):
-        raise ValueError(f"num_envs {num_envs!r}: must be an int of 1 or more")
-    return int(num_envs)

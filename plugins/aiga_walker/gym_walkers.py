@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from aiga_walker.draw import Scene
 from aiga_walker.gym_courses import Courses
 from aiga_walker.gym_physics import Flags, Floats, Physics, Rows
+from aiga_walker.lives import ACTIONS
 from aiga_walker.terrain import Packed, Terrain
 
 METADATA: Final[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 50}
-OBSERVATIONS, ACTIONS = 24, 4
 _SOME: Final = 256  # walkers begun at a time
 _LEG: Final = (math.pi, 5.0, math.pi, 5.0)
 _HIGH: Final = (math.pi, 5.0, 5.0, 5.0, *_LEG, 5.0, *_LEG, 5.0, *[1.0] * 10)
@@ -34,17 +34,6 @@ def observation_space() -> gymnasium.Space[Floats]:
 def action_space() -> gymnasium.Space[Floats]:
     """Of ``BipedalWalker-v3``: what is asked of hip, knee, hip, knee."""
     return gymnasium.spaces.Box(-1.0, 1.0, (ACTIONS,), np.float32)
-
-
-def checked(render_mode: str | None) -> str | None:
-    """A render mode that there is.
-
-    Raises:
-        ValueError: for another.
-    """
-    if render_mode not in (None, *METADATA["render_modes"]):
-        raise ValueError(f"render_mode {render_mode!r}: must be None or 'rgb_array'")
-    return render_mode
 
 
 class Walkers:

@@ -1,25 +1,28 @@
-"""Lives in the compiled simulator under any network: a forward pass and a step of the herd for all rows at once.
+"""Lives under any network, whatever the physics: a forward pass and a step of a herd of walkers, for all rows at once.
 
-Nothing is looked at row by row, and on a device nothing is fetched from it but now and then which lives go on.
+The batch keeps its full size to the end: a row whose life is over goes on being asked, and is not listened to, so that the bits
+of the others do not hang on who is left. Nothing is looked at row by row, and on a device nothing is fetched from it but now
+and then which lives go on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import torch
 from torch import Tensor
 
-from aiga import Network, Pairs, Percept, Scores, Status, Trajectory
+from aiga import Network, Pairs, Percept, Scores, Trajectory
 from aiga.data import Leaves
-from aiga_walker.lives import ACTIONS, agents_of, courses_of, pushes, void
-from aiga_walker.physics import senses
-from aiga_walker.physics.engine import Engine
+from aiga_walker.lives import ACTIONS, CROWDED, courses_of, pushes, scores
+from aiga_walker.physics import layout as at
 from aiga_walker.terrain import Terrain
 
-CROWDED: Final = "the walker touches more pieces of ground at once than the simulator has room for"
+if TYPE_CHECKING:
+    from aiga_walker.physics.engine import Engine
+
 _LOOK: Final = 32  # steps on a device after which the host asks who still lives: each time it waits for the device
 
 
@@ -29,7 +32,7 @@ class Herd(Protocol):
     Attributes:
         seen: ``[P, 24]`` float32, observations.
         rewards: ``[P]`` float32, of the last step.
-        ends: ``[P]`` int32, see :mod:`aiga_walker.physics.senses`.
+        ends: ``[P]`` int32, flags of :mod:`aiga_walker.physics.layout`: whether and how the last step ended a life.
     """
 
     seen: Tensor
@@ -37,15 +40,19 @@ class Herd(Protocol):
     ends: Tensor
 
     def begin(self, rows: Any, terrains: Sequence[Terrain], pushes: Any) -> None:
-        """New lives in ``rows``."""
+        """New lives in ``rows``, on these courses, with pushes in N."""
         ...
 
     def step(self, rows: Tensor, actions: Tensor) -> None:
-        """One step of ``rows`` with ``[len(rows), 4]`` actions."""
+        """One step of ``rows`` with ``[len(rows), 4]`` float32 actions, none of them NaN."""
         ...
 
     def poses(self) -> Tensor:
-        """``[P, 5, 3]``: x, y and angle of every body."""
+        """``[P, 5, 3]``: x and y in m and angle in rad of hull, thigh, shank, thigh, shank."""
+        ...
+
+    def why(self, row: int) -> str:
+        """What happened to a row that is ``LOST``."""
         ...
 
 
@@ -72,6 +79,9 @@ class HostHerd:
     def poses(self) -> Tensor:
         return torch.from_numpy(self.herd.poses())
 
+    def why(self, row: int) -> str:
+        return CROWDED
+
 
 @dataclass
 class _Lives:
@@ -88,34 +98,23 @@ class _Lives:
 
     @classmethod
     def begun(cls, herd: Herd) -> _Lives:
-        lost = herd.ends & senses.LOST != 0
+        lost = herd.ends & at.LOST != 0
         seen, zeros = torch.where(lost[:, None], 0.0, herd.seen), torch.zeros_like(herd.rewards)
         return cls(seen, zeros, lost, zeros.double(), zeros.long(), zeros.bool(), lost, zeros.bool())
 
     def take(self, herd: Herd, empty: Tensor) -> None:
         """What a step brought to all who lived, and did not answer with ``empty`` actions."""
         lived = ~self.done & ~empty
-        lost = lived & (herd.ends & senses.LOST != 0)
+        lost = lived & (herd.ends & at.LOST != 0)
         lived = lived & ~lost
-        over = lived & (herd.ends & senses.OVER != 0)
+        over = lived & (herd.ends & at.OVER != 0)
         self.observation = torch.where(lived[:, None], herd.seen, self.observation)
         self.reward = torch.where(lived, herd.rewards, 0.0)
         self.total = self.total + self.reward.double()
         self.length = self.length + lived
-        self.finished = self.finished | (over & (herd.ends & senses.FINISHED != 0))
+        self.finished = self.finished | (over & (herd.ends & at.FINISHED != 0))
         self.lost, self.void = self.lost | lost, self.void | empty
         self.done = self.done | empty | lost | over
-
-    def scores(self) -> Scores:
-        status = torch.full(self.done.shape, int(Status.OK), dtype=torch.int64)
-        length, lost, empty = self.length.cpu(), self.lost.cpu(), self.void.cpu()
-        fitness, reasons = self.total.cpu().clone(), dict[int, str]()
-        for row in torch.nonzero(lost | empty | fitness.isnan()).flatten().tolist():
-            status[row] = int(Status.ERROR if lost[row] else Status.NAN)
-            reasons[row] = CROWDED if lost[row] else void(int(length[row])) if empty[row] else "the return is not a number"
-        fitness[status != int(Status.OK)] = torch.nan
-        columns = {"fitness": fitness, "length": length.double(), "finished": self.finished.cpu().double()}
-        return Scores(columns, status, reasons, {"environment_steps": int(length.sum())})
 
 
 class _Record:
@@ -149,7 +148,7 @@ class _Record:
 def live_stepped(
     pairs: Pairs, network: Network, seeds: Tensor, steps: int, herd: Herd, record: bool = False
 ) -> tuple[Scores, Trajectory | None]:
-    """One episode a pair; see :func:`aiga_walker.lives.live`.
+    """One episode a pair.
 
     Args:
         pairs: ``P`` courses with agents of one kind.
@@ -158,9 +157,13 @@ def live_stepped(
         steps: the longest life.
         herd: ``P`` walkers.
         record: keep the trajectory.
+
+    Returns:
+        Scores, see :func:`aiga_walker.lives.scores`; and the trajectory where it is kept, whose ``poses`` ``[T, P, 5, 3]`` are
+        those of the herd after each step.
     """
-    agents, at = agents_of(pairs)
-    leaves: Leaves = {name: leaf[at.to(leaf.device)] for name, leaf in agents.leaves.items()}
+    agents, agent = pairs.agents_of_one_kind()
+    leaves: Leaves = {name: leaf[agent.to(leaf.device)] for name, leaf in agents.leaves.items()}
     device, here = agents.device, herd.seen.device
     terrains, which = courses_of(pairs)
     rows = torch.arange(len(pairs), device=here)
@@ -186,4 +189,5 @@ def live_stepped(
         if kept is not None:
             poses = herd.poses().double()
             kept.add(alive, observations=observation, actions=actions, rewards=lives.reward, done=lives.done, poses=poses)
-    return lives.scores(), None if kept is None else kept.trajectory()
+    made = scores(lives.total, lives.length, lives.finished, lives.lost, lives.void, herd.why)
+    return made, None if kept is None else kept.trajectory()

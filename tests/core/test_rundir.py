@@ -195,7 +195,8 @@ def test_a_forked_worker_does_not_hold_the_run_past_its_parent(run: RunDirectory
     try:
         time.sleep(0.1)
         lock.release()
-        run.lock().release()
+        with run.lock():
+            assert worker.is_alive()
     finally:
         worker.kill()
         worker.join()

@@ -130,7 +130,10 @@ from aiga.errors import InputError
 from aiga.training.assembly import prepare
 try:
     prepare(json.loads(sys.argv[1]))
-except InputError:
-    sys.exit("pytorch_lightning" in sys.modules)
+except InputError as error:
+    print(error, "pytorch_lightning" in sys.modules)
 """
-    subprocess.run([sys.executable, "-c", code, json.dumps({"train": {"trainer": "none"}})], check=True)
+    given = json.dumps({"train": {"trainer": "none"}})
+    told = subprocess.run([sys.executable, "-c", code, given], capture_output=True, text=True, check=True).stdout
+    assert 'no trainer named "none"' in told
+    assert told.split()[-1] == "False"

@@ -36,8 +36,9 @@ class TestMazeDomain(DomainSuite):
             envs = domain.mutate(Stream(2).child(generation).rows(torch.arange(len(envs))), envs)
         return envs
 
-    # Eleven named mazes do not fit lives of 90 steps; see the test below.
+    # Most named mazes do not fit lives of 90 steps; see the test below.
     def test_named_environments_and_shipped_agents_are_there(self, domain: Domain) -> None:
+        assert {"L7", "L7-seen", "L7-unseen", "L11", "L13"} < set(MazeDomain.names)
         super().test_named_environments_and_shipped_agents_are_there(MazeDomain())
 
 
@@ -47,6 +48,7 @@ class TestMazeDomainWithPenalty(DomainSuite):
         return MazeDomain(max_steps=90, wall_penalty=0.1)
 
     def test_named_environments_and_shipped_agents_are_there(self, domain: Domain) -> None:
+        assert {"L7", "L7-seen", "L7-unseen", "L11", "L13"} < set(MazeDomain.names)
         super().test_named_environments_and_shipped_agents_are_there(MazeDomain(wall_penalty=0.1))
 
 

@@ -200,8 +200,10 @@ def test_a_cuda_device_that_is_not_there_is_said_to_be_missing() -> None:
     ("options", "message"),
     [
         ({"num_envs": 0}, "num_envs 0: must be an int of 1 or more"),
+        ({"num_envs": True}, "num_envs True: must be an int of 1 or more"),
         ({"maze": ["L7"] * 3}, "maze: 3 mazes for 2 environments; give one for all, or one for each"),
         ({"max_episode_steps": 0}, "max_episode_steps 0: must be an int of 1 or more, or None"),
+        ({"max_episode_steps": True}, "max_episode_steps True: must be an int of 1 or more, or None"),
         ({"autoreset_mode": "Never"}, "autoreset_mode 'Never': must be one of 'NextStep', 'SameStep', 'Disabled'"),
         ({"render_mode": "human"}, "render_mode 'human': must be None or 'rgb_array'"),
         ({"wall_penalty": -1}, "wall_penalty -1: must be a number from 0 to 10"),
@@ -221,6 +223,9 @@ def test_a_maze_that_is_none_is_refused_with_every_mistake() -> None:
         make(maze={"wall": [], "steps": 0, "goal": [0, 3]})
     assert "Did you mean 'walls'?" in str(error.value)
     assert len(error.value.problems) == 3
+    for wrong in (7, [["L7"]], {"L7"}):
+        with pytest.raises(InputError, match="write a name, or a dict of any of walls, size"):
+            make_vec(1, maze=wrong)
 
 
 @pytest.mark.parametrize(
@@ -283,6 +288,22 @@ def test_seeds_that_are_too_few_or_none_are_refused_and_change_nothing() -> None
     assert env.np_random_seed == (4, 5)
     env.reset(seed=[None, np.int64(9)])
     assert env.np_random_seed == (4, 9)
+
+
+@pytest.mark.parametrize("wrong", [1.5, torch.tensor(3), np.array(5), b"ab", {3, 4}, "ab"])
+def test_a_seed_or_an_option_that_is_none_is_refused(wrong: Any) -> None:
+    env = make_vec(2)
+    with pytest.raises(ValueError, match="must be one int, a list with an int or None for each environment, or None"):
+        env.reset(seed=wrong)
+    with pytest.raises(ValueError, match="must be a dict, or None"):
+        env.reset(options=wrong)
+    assert env.np_random_seed == (-1, -1)
+
+
+def test_the_options_of_a_reset_are_the_callers_to_keep() -> None:
+    env, options = make_vec(2), {"reset_mask": np.array([True, True])}
+    env.reset(options=options)
+    assert "reset_mask" in options
 
 
 def test_what_was_never_reset_or_is_closed_cannot_be_stepped() -> None:

@@ -125,6 +125,31 @@ def test_a_small_kernel_compiles_without_a_device_and_contracts_nothing() -> Non
     assert "sqrt.rn.f32" in ptx
 
 
+@needs_numba_cuda
+def test_a_kernel_is_held_once_its_code_and_what_it_was_made_of_lie_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIGA_CACHE", str(tmp_path))
+    monkeypatch.setattr(cuda_compiler, "machine_code", lambda ptx, capability, registers: (b"code", ""))
+    device = cuda_compiler.numba_cuda()
+
+    def kernel(out: Any) -> None:
+        out[device.grid(1)] = 1
+
+    def held(registers: int = 64) -> bool:
+        return cuda_compiler.held(kernel, "*f4", HOPPER, registers)
+
+    assert not held()
+    ptx = cuda_compiler.kept_ptx(kernel, "*f4", HOPPER)
+    assert not held()
+    assert cuda_compiler.kept_machine_code(ptx, "kernel", HOPPER, 64) == b"code"
+    assert held()
+    assert not held(registers=128)
+    (code,) = (tmp_path / "kernels").glob("*.cubin")
+    code.write_bytes(code.read_bytes()[:-1])
+    assert not held()
+
+
 def test_what_changes_a_bit_is_found_in_ptx() -> None:
     ptx = "fma.rn.f32 a; mul.f32 b; div.approx.ftz.f32 c; mul.rn.f32 d; fma.rn.f64 e; add.f64 f;"
     assert cuda_compiler.contracted(ptx) == {"fma.f32": 1, "approx": 1, "ftz": 1, "open": 2}

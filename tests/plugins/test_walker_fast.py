@@ -17,11 +17,11 @@ from aiga_walker.compiling import compile_aloud
 from aiga_walker.domain import WalkerDomain
 from aiga_walker.env import CourseWalker
 from aiga_walker.fast import path_of, policies_of
-from aiga_walker.lives import grounds, pushes
+from aiga_walker.lives import CROWDED, grounds, pushes
 from aiga_walker.physics import layout as at
 from aiga_walker.physics import store
 from aiga_walker.physics.engine import engine
-from aiga_walker.stepped import CROWDED, HostHerd, live_stepped
+from aiga_walker.stepped import HostHerd, live_stepped
 
 MLP = MlpNetwork(Mlp.Options(hidden=(9,), init_scale=0.7))
 MIXED = courses.course_of({"roughness": 1.0, "gap": (0.2, 1.3), "stump": (0.2, 0.7), "stair": (0.1, 0.4), "stair_steps": 3})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -11,13 +12,17 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 import aiga_walker  # noqa: F401  registers the environments
+from aiga_walker import gym_physics
+from aiga_walker.compiling import compile_aloud
 from aiga_walker.gym_autoreset import AutoresetEnv
 from aiga_walker.gym_courses import GymnasiumCourses
 from aiga_walker.gym_memory import DeviceMemory
-from aiga_walker.gym_physics import Device
+from aiga_walker.gym_physics import Device, physics_of
+from aiga_walker.lives import CROWDED
+from aiga_walker.physics import cuda_engine
 from aiga_walker.physics import layout as at
-from aiga_walker.physics.engine import engine
-from aiga_walker.stepped import CROWDED, HostHerd
+from aiga_walker.physics.engine import Engine, engine
+from aiga_walker.stepped import HostHerd
 
 COUNT = 5
 
@@ -27,8 +32,17 @@ class Feigned:
 
     device = torch.device("cpu")
 
-    def __init__(self) -> None:
+    def __init__(self, compiled: bool = True, kept: bool = True) -> None:
         self.herds: list[HostHerd] = []
+        self.compiled, self.kept = compiled, kept
+
+    def held(self) -> bool:
+        return self.kept
+
+    def compile(self, progress: Callable[[float], None] | None = None) -> None:
+        for part in (1 / 3, 2 / 3, 1.0) if progress else ():
+            progress(part)
+        self.compiled = self.kept = True
 
     def herd(self, count: int) -> HostHerd:
         self.herds.append(HostHerd(engine(), count, 1))
@@ -117,3 +131,34 @@ def test_complex_actions_are_refused() -> None:
     for wrong in (torch.zeros(2, 4, dtype=torch.complex64), np.zeros((2, 4), complex)):
         with pytest.raises(ValueError, match=r"must be numbers of shape \(2, 4\); found torch.complex"):
             memory.actions(wrong, (2, 4))
+
+
+def test_compiling_for_a_device_is_told_of_on_the_device_that_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulators = {torch.device("cuda", number): Feigned(compiled=False, kept=False) for number in range(2)}
+    monkeypatch.setattr(cuda_engine, "cuda_engine", simulators.__getitem__)
+    monkeypatch.setattr(gym_physics, "device_of", torch.device)
+    assert isinstance(physics_of("fast", 3, device="cuda:1"), Device)
+    assert [simulator.compiled for simulator in simulators.values()] == [False, True]
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith("compiling the walker's simulator for cuda:1, once")
+    assert told[1:3] == [f"compiling the walker's simulator: {part} %" for part in (25, 50)]
+    assert told[3].startswith("compiled in")
+    physics_of("fast", 3, device="cuda:1")
+    assert capsys.readouterr().err == ""
+
+
+def test_kernels_for_a_device_that_lie_on_disk_are_fetched_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator, said = Feigned(compiled=False), list[str]()
+    monkeypatch.setattr(cuda_engine, "cuda_engine", lambda device: simulator)
+    compile_aloud(said.append, torch.device("cuda", 0))
+    assert simulator.compiled
+    assert said == []
+
+
+def test_courses_are_laid_out_with_one_kernel_alone() -> None:
+    simulator = Engine(8)
+    simulator.compile_ground()
+    assert simulator._polygon.signatures
+    assert not [kernel for kernel in (simulator._start, simulator._steps, simulator._rollout) if kernel.signatures]

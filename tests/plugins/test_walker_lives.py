@@ -196,7 +196,7 @@ def test_agents_of_two_kinds_are_refused() -> None:
     who = pairs(2)
     other = Batch.of(Kind("other"), agents(2).leaves)
     both = Pairs.of(who.envs, Population((*who.agents.batches, other)), torch.arange(2), torch.tensor([0, 3]))
-    with pytest.raises(ValueError, match="one kind"):
+    with pytest.raises(ValueError, match="agents of one kind, not of 2"):
         live(WalkerDomain(steps=5), both)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module, metadata
 from pathlib import Path
@@ -84,13 +83,20 @@ def ptx_of(function: Any, arguments: str, capability: Capability) -> str:
 def kept_ptx(function: Any, arguments: str, capability: Capability) -> str:
     """The same, found on disk where these sources were compiled before."""
     numba_cuda()
-    key = f"{arguments}\n{capability}\n{sorted(EXACT.items())}"
-    return _kept(f"{function.__name__}.ptx", key, lambda: ptx_of(function, arguments, capability).encode()).decode()
+    path = _ptx_path(function, arguments, capability)
+    return _kept(path, lambda: ptx_of(function, arguments, capability).encode()).decode()
 
 
 def kept_machine_code(ptx: str, name: str, capability: Capability, registers: int) -> bytes:
     """Machine code, found on disk where this PTX was assembled before; see :func:`machine_code`."""
-    return _kept(f"{name}.cubin", f"{ptx}\n{capability}\n{registers}", lambda: machine_code(ptx, capability, registers)[0])
+    return _kept(_code_path(ptx, name, capability, registers), lambda: machine_code(ptx, capability, registers)[0])
+
+
+def held(function: Any, arguments: str, capability: Capability, registers: int) -> bool:
+    """Whether a kernel's machine code lies on disk undamaged; the arguments are those of the two above."""
+    numba_cuda()
+    ptx = store.whole(_ptx_path(function, arguments, capability))
+    return ptx is not None and store.whole(_code_path(ptx.decode(), function.__name__, capability, registers)) is not None
 
 
 def machine_code(ptx: str, capability: Capability, registers: int) -> tuple[bytes, str]:
@@ -107,21 +113,27 @@ def machine_code(ptx: str, capability: Capability, registers: int) -> tuple[byte
     return bytes(linker.link("cubin").code), str(linker.get_info_log())
 
 
-def _kept(name: str, key: str, make: Callable[[], bytes]) -> bytes:
-    """What lies on disk under ``name`` for these sources and ``key``, or is made now and put there."""
+def _ptx_path(function: Any, arguments: str, capability: Capability) -> Path:
+    return _path(f"{function.__name__}.ptx", f"{arguments}\n{capability}\n{sorted(EXACT.items())}")
+
+
+def _code_path(ptx: str, name: str, capability: Capability, registers: int) -> Path:
+    return _path(f"{name}.cubin", f"{ptx}\n{capability}\n{registers}")
+
+
+def _path(name: str, key: str) -> Path:
+    """Where what is made of these sources and ``key`` lies."""
     stamp = hashlib.sha256(f"{store.stamp()}\n{metadata.version('numba-cuda')}\n{key}".encode()).hexdigest()[:16]
-    path = store.folder() / f"cuda-{stamp}-{name}"
-    with contextlib.suppress(OSError):
-        held = path.read_bytes()
-        if hashlib.sha256(held[32:]).digest() == held[:32]:
-            return held[32:]
-    made = make()
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            file.write(hashlib.sha256(made).digest() + made)
-        Path(file.name).replace(path)
-    return made
+    return store.folder() / f"cuda-{stamp}-{name}"
+
+
+def _kept(path: Path, make: Callable[[], bytes]) -> bytes:
+    """What lies at ``path``, or is made now and put there."""
+    there = store.whole(path)
+    if there is None:
+        there = make()
+        store.keep(path, there)
+    return there
 
 
 def contracted(ptx: str) -> dict[str, int]:

@@ -101,6 +101,15 @@ class Device:
                 self._functions[name] = _checked(driver.cuModuleGetFunction(module, name.encode()))
         return self._functions[name]
 
+    @property
+    def loaded(self) -> bool:
+        """Whether the device has all kernels."""
+        return self._functions.keys() == self._kernels.keys()
+
+    def held(self) -> bool:
+        """Whether all kernels for it lie on disk."""
+        return all(compiler.held(*kernel, self.capability, self._registers) for kernel in self._kernels.values())
+
     def resources(self, name: str) -> Resources:
         """What a kernel takes."""
         driver, function = _driver(), self.function(name)

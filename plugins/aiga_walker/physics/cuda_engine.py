@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aiga_walker.lives import CROWDED
 from aiga_walker.physics import cuda_compiler, cuda_entries, cuda_policy, figure, kernels, policy
 from aiga_walker.physics import layout as at
 from aiga_walker.physics.cuda_device import REGISTERS, Device, Launcher
@@ -100,7 +101,7 @@ class CudaEngine:
         self.shapes, self.first = (torch.from_numpy(part).to(self.device) for part in (self.figure.shapes, self.figure.first))
 
     def compile(self, progress: Callable[[float], None] | None = None) -> None:
-        """Compiles all kernels, or fetches them from disk.
+        """Compiles all kernels, or fetches them from disk; of the processor's that one which courses are laid out with.
 
         Args:
             progress: told after each which part is done, from 0 to 1.
@@ -110,6 +111,16 @@ class CudaEngine:
                 self.launch.function(name)
             if progress is not None:
                 progress((done + 1) / len(KERNELS))
+        engine().compile_ground()
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the device has all kernels."""
+        return not isinstance(self.launch, Device) or self.launch.loaded
+
+    def held(self) -> bool:
+        """Whether all kernels for the device lie on disk."""
+        return not isinstance(self.launch, Device) or self.launch.held()
 
     def ground(self, terrains: Sequence[Terrain]) -> Ground:
         """Courses as the kernels read them, still in the CPU's memory."""
@@ -230,3 +241,7 @@ class CudaHerd:
         """``[N, 5, 3]``: x and y in m and angle in rad of hull, thigh, shank, thigh, shank."""
         bodies = self._f.reshape(self.count, at.FLOATS)[:, : at.BODIES * at.BODY].reshape(self.count, at.BODIES, at.BODY)
         return bodies[..., [at.PX, at.PY, at.A]]
+
+    def why(self, row: int) -> str:
+        """What happened to a walker that is lost."""
+        return CROWDED

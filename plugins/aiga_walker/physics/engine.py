@@ -141,6 +141,10 @@ class Engine:
             if progress is not None:
                 progress(1.0)
 
+    def compile_ground(self) -> None:
+        """Compiles the one kernel that courses are laid out with, or fetches it from disk."""
+        self.ground([_FLAT])
+
     @property
     def compiled(self) -> bool:
         """Whether this process has all kernels."""

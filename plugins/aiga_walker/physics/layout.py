@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+FALLEN, OVER, FINISHED, LOST = 1, 2, 4, 8  # how a step ends a life: by falling or going back, at all, past the line, no room
 HULL, THIGH, SHANK, FAR_THIGH, FAR_SHANK = range(5)
 BODIES: Final = 5
 JOINTS: Final = 4

@@ -13,7 +13,7 @@ RAYS = 10
 _RANGE = 160 / 30.0
 _SIN = tuple(math.sin(1.5 * i / 10.0) * _RANGE for i in range(RAYS))
 _COS = tuple(math.cos(1.5 * i / 10.0) * _RANGE for i in range(RAYS))
-FALLEN, OVER, FINISHED, LOST = 1, 2, 4, 8  # how a step ends a life: by falling or going back, at all, past the line, no room
+FALLEN, OVER, FINISHED, LOST = at.FALLEN, at.OVER, at.FINISHED, at.LOST
 
 
 def build(t: Target, references: Any, stretch: Any, finish: float) -> SimpleNamespace:

@@ -83,7 +83,7 @@ class KernelCache(_Cache):
         """The compiled kernel; None where there is none, or none that can be read."""
         target_context.refresh()
         try:
-            payload = _whole(self.path(sig, target_context.codegen()))
+            payload = whole(self.path(sig, target_context.codegen()))
             if payload is None:
                 return None
             rebuild: Any = CompileResult._rebuild
@@ -92,18 +92,8 @@ class KernelCache(_Cache):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Writes the kernel, whole or not at all; a disk that is full or read-only only costs the next start some time."""
-        payload = pickle.dumps(data._reduce(), protocol=4)
-        path = self.path(sig, data.codegen)
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-                part = Path(file.name)
-            try:
-                part.write_bytes(_digest(path, payload) + payload)
-                part.replace(path)
-            except OSError:
-                part.unlink(missing_ok=True)
+        """Writes the kernel; see :func:`keep`."""
+        keep(self.path(sig, data.codegen), pickle.dumps(data._reduce(), protocol=4))
 
     def enable(self) -> None:
         """Always on."""
@@ -121,7 +111,7 @@ def held(lanes: int) -> bool:
 
     codegen = cpu_target.target_context.codegen()
     files = {name: folder().glob(f"{name}-{lanes}-{stamp()}-{_processor(codegen)}-*.kernel") for name in ENTRIES}
-    return all(any(_whole(path) is not None for path in paths) for paths in files.values())
+    return all(any(whole(path) is not None for path in paths) for paths in files.values())
 
 
 def disabled() -> str:
@@ -150,7 +140,20 @@ def _digest(path: Path, payload: bytes) -> bytes:
     return hashlib.sha256(path.name.encode() + payload).digest()
 
 
-def _whole(path: Path) -> bytes | None:
+def keep(path: Path, payload: bytes) -> None:
+    """Writes a file, whole or not at all; a disk that is full or read-only only costs the next start some time."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            part = Path(file.name)
+        try:
+            part.write_bytes(_digest(path, payload) + payload)
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+
+
+def whole(path: Path) -> bytes | None:
     """What was kept at ``path``; None where it is not what was written, or nothing."""
     try:
         data = path.read_bytes()
