@@ -3,7 +3,7 @@
 Each run is POET on the domain ``maze`` from the pillared maze ``L7``, its agents improved by ``a2c`` in the optimiser slot; a
 run ends with the iteration in which its counted environment steps are spent, those of screens and transfers among them. The
 three networks have as many parameters, as nearly as their widths allow, and the same options of everything else. ``es``, which
-needs no gradients, can stand in the same slot; it learns to reach goals here, but in this time not to remember them.
+needs no gradients, can stand in the same slot; it was not measured here.
 
 A run's agent is the one of its active agents that does best, in the mean, in all mazes that the run admitted. It is then judged
 on mazes that no run has seen: 60 drawn by mutation from streams of their own, of the sizes, walls, goal rules and lengths of
