@@ -64,6 +64,8 @@ LEARNERS: dict[str, Learner] = {
     "ANML": Learner(Anml, {"inner_lr": 0.1}),
     STUDY: Learner(Anml, {"inner_lr": 0.1}, labels=300),
     "OML, linear head": Learner(Oml, {"inner_lr": 0.03}, trial=OML, lifetimes=2),
+    "OML, as large as ANML": Learner(Oml, {"inner_lr": 0.03, "channels": (58, 58, 58)}, trial=OML, lifetimes=2),
+    "gate fixed at one, as large as ANML": Learner(Oml, {"inner_lr": 0.1, "channels": (58, 58, 58)}),
     "gate fixed at one": Learner(Anml, {"inner_lr": 0.1, "gate": "one"}),
     "random gate": Learner(Anml, {"inner_lr": 0.1, "gate": "random"}),
     "pretrained, then the head alone": Learner(Oml, taught="supervised"),
