@@ -4,13 +4,12 @@ Every agent is trained by ``a2c`` for 60 seconds of one processor in the task ``
 of 40 steps) and judged on 1,000 fresh lives: by the share of right answers in the last third of a life, where half is chance.
 Every 2.5 seconds it is looked at in 200 lives, whose share tells when the task was found.
 
-What decides whether it is found are the recurrent weights at birth. With a deviation of 0.9 / sqrt(units), as plain recurrent
-networks have, two agents of five with simple modulation found it in 15 seconds, and two of the others not in 60; with 0.3 all
-five did, in 8 to 13, and three of three with retroactive modulation, in 10. Neither the discount, nor step sizes from 0.001 to
-0.01, nor larger, uniform or shared plasticities did that at 0.9. What is not it: the cue is remembered as well at 0.9
-(activities before questions about the same cue are as alike, 0.24 and 0.25). What is: half of what units do is an echo of what
-was before. In four newborn agents reward and action explain 53 to 65 % of the units' variance in the step after a question,
-and reward 13 to 50 % of the modulator's; with 0.3 it is 93 % and 27 to 63 %. Traces store the product of all of these.
+What decides whether it is found are the recurrent weights at birth, of simple and of retroactive modulation. With a deviation of
+0.9 / sqrt(units), as plain recurrent networks have, what a unit does is half an echo of what was before; traces store products of
+these echoes too, and the reward is little of what the modulator answers. With 0.3, which is the network's default, the task is
+found in about ten seconds. The rows show both. By hand, on seeds 0 to 4, which are not reported unless asked for, neither other
+discounts, nor step sizes from 0.001 to 0.01, nor larger, uniform or shared plasticities made up for it. All networks have the
+same options of ``a2c``, chosen for simple modulation: the controls are not shown to be unable, only not to find it so.
 
 Retroactive modulation gates an eligibility trace of Hebb's product. At the rate of the papers (0.1) a question leaves a tenth
 of the change that it leaves with simple modulation, mixed with nine steps before it, and the task is found later than at 0.5.
@@ -70,7 +69,7 @@ def main() -> None:
     """Seeds one after another, networks by turns, so that a busy minute of the machine meets all of them."""
     settled()
     parser = arguments(__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[5, 6, 7])
     parser.add_argument("--seconds", type=float, default=60.0, help="of training, for each agent")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     given = parser.parse_args()

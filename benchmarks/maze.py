@@ -8,7 +8,7 @@ where traces are what it learns by, it earns less when these are held at zero.
 Self-modulated networks begin with recurrent weights a third as large as the others' (their default; ``cue.py`` says why): with
 weights as large, seed 0 earned 100 instead of 151, and with small ones the plain network 58 instead of 145. The step size was
 chosen for each network from 1e-3, 2e-3 and 3e-3 by looking at seeds 0 and 1, before the held-out goals were, and before the
-recurrent weights.
+recurrent weights. Neither seed is reported unless asked for.
 
     python benchmarks/maze.py                    # five seeds of each network: about 35 minutes
 """
@@ -71,7 +71,7 @@ def main() -> None:
     """Seeds one after another, networks by turns, so that a busy minute of the machine meets all of them."""
     settled()
     parser = arguments(__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[2, 3, 4, 5, 6])
     parser.add_argument("--seconds", type=float, default=100.0, help="of training, for each agent")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     given = parser.parse_args()
@@ -116,7 +116,7 @@ def show(found: dict[str, list[dict[str, float]]], domain: MazeDomain, as_json: 
     for other in (name for name in found if name != SIMPLE and SIMPLE in found):
         ahead = [mine["all"] - theirs["all"] for mine, theirs in zip(found[SIMPLE], found[other], strict=True)]
         value, spread = middle(ahead)
-        goal, met = ("> 0", value > 0.0) if other == RNN else (None, None)
+        goal, met = ("> 0 in every seed", min(ahead) > 0.0) if other == RNN else (None, None)
         report.add_row(f"{SIMPLE} ahead of {other}, seed by seed", value, "reward", goal, met, spread)
     report.show(as_json)
 

@@ -68,8 +68,10 @@ class _Activities(torch.autograd.Function):
         recurrent, alpha, held, drive, hold, ys, *alikes = ctx.saved_tensors
         needs = ctx.needs_input_grad
         if torch.is_grad_enabled():
-            again = _activities(recurrent, alpha, held, drive, hold)
-            wanted = [part for part, needed in zip(ctx.saved_tensors, needs, strict=False) if needed]
+            # Views, so that a leaf which was made of another is not gone through to it.
+            given: list[Any] = [None if part is None else part.view_as(part) for part in ctx.saved_tensors[:5]]
+            again = _activities(*given)
+            wanted = [part for part, needed in zip(given, needs, strict=True) if needed]
             parts = iter(torch.autograd.grad(again, wanted, gradient, create_graph=True))
             return tuple(next(parts) if needed else None for needed in needs)
         of_ys, of_drive = gradient.clone(), torch.empty_like(ys) if needs[3] else None
@@ -95,9 +97,11 @@ class _Activities(torch.autograd.Function):
 def _next(y: Tensor | None, recurrent: Tensor, pairs: Tensor | None, entry: Entry, step: int) -> Tensor:
     """``[P, E, N]``: activities of a step, made of those of the step before and of what comes through the plastic part."""
     now = Entry(*(None if part is None else part[:, step] for part in entry))
-    sums = now.drive if pairs is None else pairs if now.drive is None else pairs + now.drive
-    if y is not None:
-        sums = torch.bmm(y, recurrent) if sums is None else torch.baddbmm(sums, y, recurrent)
+    # In the order in which other networks add, so that without plasticity the bits are theirs.
+    parts = [None if y is None else torch.bmm(y, recurrent), now.drive, pairs]
+    sums = None
+    for part in parts:
+        sums = part if sums is None else sums if part is None else sums + part
     if sums is None:
         sums = recurrent.new_zeros(1).expand(len(recurrent), entry.shape[2], recurrent.shape[1])
     return now.onto(torch.tanh(sums))

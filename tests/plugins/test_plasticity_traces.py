@@ -81,22 +81,58 @@ def test_without_plasticity_it_is_the_rnn_to_the_bit(rule: str, gradients: bool)
     assert torch.equal(actions, lives(rnn, plain, seen(7, 4))[0])
 
 
-def test_without_plasticity_a_whole_life_is_the_rnns_to_the_bit() -> None:
-    rnn = RnnNetwork(Rnn.Options(units=6))
-    for trace in ("kept", "free"):
-        network = plastic(trace=trace)
-        leaves = with_leaf(agents(network), "trace.alpha", 0.0)
-        plain = {name: leaf for name, leaf in leaves.items() if not name.startswith("trace")}
-        there = network.unroll(leaves, seen(7, 4, 3))
-        again = rnn.unroll(plain, seen(7, 4, 3))
-        assert torch.equal(there.action, again.action)
+@pytest.mark.parametrize("alpha", ["connection", "shared"])
+@pytest.mark.parametrize("trace", ["kept", "free"])
+@pytest.mark.parametrize(("units", "count", "each"), [(6, 4, 3), (51, 4, 16), (200, 2, 30)])
+def test_without_plasticity_a_whole_life_is_the_rnns_to_the_bit(
+    units: int, count: int, each: int, trace: str, alpha: str
+) -> None:
+    network, rnn = plastic(units=units, trace=trace, alpha=alpha), RnnNetwork(Rnn.Options(units=units))
+    leaves = with_leaf(agents(network, count), "trace.alpha", 0.0)
+    plain = {name: leaf for name, leaf in leaves.items() if not name.startswith("trace")}
+    percepts = seen(9, count, each)
+    assert torch.equal(network.unroll(leaves, percepts).action, rnn.unroll(plain, percepts).action)
 
 
+@pytest.mark.parametrize("options", [{}, {"modulation": "retroactive"}, {"fan_out": True}, {"limit": "soft-clip"}], ids=str)
+@pytest.mark.parametrize("gradients", [False, True], ids=["exact", "fast"])
+def test_a_modulated_network_without_plasticity_is_the_rnn_to_the_bit(options: dict[str, Any], gradients: bool) -> None:
+    network, rnn = modulated(**options), RnnNetwork(Rnn.Options(units=6))
+    leaves = with_leaf(agents(network), "trace.alpha", 0.0)
+    plain = {name: leaf for name, leaf in leaves.items() if not name.startswith(("trace", "modulator", "fan"))}
+    if gradients:
+        leaves, plain = wanting_gradients(leaves), wanting_gradients(plain)
+    actions, kept = lives(network, leaves, seen(7, 4))
+    assert bool(kept[-1]["trace"].any())
+    assert torch.equal(actions, lives(rnn, plain, seen(7, 4))[0])
+
+
+@pytest.mark.parametrize("gradients", [False, True], ids=["exact", "fast"])
 @pytest.mark.parametrize("network", [modulated(), modulated(modulation="retroactive"), modulated(fan_out=True)])
-def test_a_silent_modulator_freezes_the_trace(network: BackpropamineNetwork) -> None:
+def test_a_silent_modulator_freezes_the_trace(network: BackpropamineNetwork, gradients: bool) -> None:
+    _, kept = lives(network, agents(network), seen(5, 4))
+    assert bool(kept[-1]["trace"].any())
     silent = with_leaf(agents(network), "modulator.weight", 0.0)
-    assert bool(lives(network, agents(network), seen(5, 4))[1][-1]["trace"].any())
-    assert all(not bool(life["trace"].any()) for life in lives(network, silent, seen(5, 4))[1])
+    silent = wanting_gradients(silent) if gradients else silent
+    _, after = network.step(silent, kept[-1], at(seen(1, 4, seed=5), 0))
+    assert torch.equal(after["trace"], kept[-1]["trace"])
+
+
+@pytest.mark.parametrize("limit", ["clip", "soft-clip"])
+@pytest.mark.parametrize("fan_out", [False, True])
+def test_simple_modulation_changes_the_trace_as_it_is_written(limit: str, fan_out: bool) -> None:
+    network = modulated(limit=limit, bound=0.05, fan_out=fan_out)
+    leaves = agents(network)
+    for before, after in pairwise(lives(network, leaves, seen(6, 4))[1]):
+        x, y, trace = before["units"], after["units"], before["trace"]
+        bias = leaves["modulator.bias"]
+        modulator = torch.tanh((y * leaves["modulator.weight"][:, :, 0]).sum(dim=1, keepdim=True) + bias)
+        if fan_out:
+            modulator = modulator * leaves["fan.weight"][:, 0] + leaves["fan.bias"]
+        change = x[:, :, None] * (modulator * y)[:, None, :]
+        if limit == "soft-clip":
+            change = change * (1 - change.sign() * trace / 0.05)
+        assert torch.allclose(after["trace"], (trace + change).clamp(-0.05, 0.05), atol=1e-6)
 
 
 @pytest.mark.parametrize("limit", ["clip", "soft-clip"])
@@ -167,6 +203,20 @@ def test_trace_and_trace_free_agree_in_answers_and_gradients(alpha: str, wiring:
     assert len(found[0]) == len(found[1]) >= 5
     assert all(torch.allclose(one, other, atol=1e-12) for one, other in zip(*found, strict=True))
     assert all(bool(one.any()) for one in found[0])
+
+
+def test_gradients_with_a_graph_do_not_go_through_one_leaf_to_another() -> None:
+    network = plastic(trace="free")
+    leaves = {name: leaf.double() for name, leaf in agents(network).items()}
+    (recurrent,) = (name for name in leaves if name.endswith("recurrent"))
+    (alpha,) = (name for name in leaves if name.endswith("alpha"))
+    weight = leaves[recurrent].clone().requires_grad_()
+    percepts = seen(9, 4, 3)
+    percepts = Percept(percepts.observation.double(), percepts.reward, None, percepts.previous_action)
+    loss = network.unroll({**leaves, recurrent: weight, alpha: 0.5 * weight}, percepts).action.square().sum()
+    (plain,) = torch.autograd.grad(loss, weight, retain_graph=True)
+    (graphed,) = torch.autograd.grad(loss, weight, create_graph=True)
+    assert torch.allclose(plain, graphed.detach(), rtol=1e-9)
 
 
 NETWORKS = [

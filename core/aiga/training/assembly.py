@@ -15,7 +15,7 @@ from aiga.complaints import Complaints, Source, did_you_mean
 from aiga.config import ConfigError, TrainConfig
 from aiga.data import Batch, Kind, Population
 from aiga.errors import InputError
-from aiga.founding import agent_file, check_initial_agent, read_agent
+from aiga.founding import agent_file, check_initial_agent, check_networks, read_agent
 from aiga.host import Host
 from aiga.machine import cores
 from aiga.meter import Meter
@@ -166,6 +166,8 @@ def assemble(config: TrainConfig, complaints: Complaints, new: bool = False) -> 
     if new:
         discovery.check_shadows(config, complaints)
     if population is not None and domain is not None and set(population.networks) <= set(components.names("network")):
+        with complaints.collecting(("population", "networks")):
+            check_networks(components, population)
         with complaints.collecting(("population", "initial_agent")):
             check_initial_agent(components, population, config.base)
     with complaints.collecting():
