@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS), help="classes of a stream")
     parser.add_argument("--learners", nargs="+", default=list(LEARNERS), choices=list(LEARNERS))
-    parser.add_argument("--draws", type=int, default=2, help="of classes that are reported for each length, the same for all seeds")
+    parser.add_argument("--draws", type=int, default=2, help="of classes reported, the same for all seeds")
     given = parser.parse_args()
     if given.quick:
         given.seconds, given.seeds, given.lengths, given.draws = 5.0, [0], [10], 1

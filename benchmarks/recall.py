@@ -7,8 +7,9 @@ episode is ever seen twice, so that the error of the batches is one on unseen pa
 
 The clock counts processor seconds of one thread, drawing episodes included. It stops when the mean error of the last 2,048
 episodes is at most 1 %; the network is then tested on 2,000 episodes more. The learning rate of each network, and whether it
-falls, are the best of nine on a seed of their own, in a third of the seconds. 51 cells of an LSTM are wired and hold nothing, so
-that one of the plastic network's size has few to remember by: one of 251 units, 41 times the parameters, is there beside it.
+falls, are the best of nine on a seed of their own, in a third of the seconds. 51 cells of an LSTM are wired and hold nothing,
+so that one of the plastic network's size has few to remember by: one of 251 units, 41 times the parameters, is there beside
+it.
 
     python benchmarks/recall.py
 """

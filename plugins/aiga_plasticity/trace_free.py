@@ -65,7 +65,7 @@ class _Activities(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        recurrent, alpha, held, drive, hold, ys, *alikes = ctx.saved_tensors
+        recurrent, alpha, held, _, hold, ys, *alikes = ctx.saved_tensors
         needs = ctx.needs_input_grad
         if torch.is_grad_enabled():
             # Views, so that a leaf which was made of another is not gone through to it.
