@@ -112,7 +112,10 @@ def agent_file(source: str, domain: Domain, base: Path) -> Path:
     if path.is_file():
         return path
     names = f"; agents that ship with the domain: {', '.join(sorted(shipped))}" if shipped else ""
-    raise InputError(f"there is no file {str(path)!r}{names}. Give a .safetensors file, or leave it out to start from noise.")
+    where = "" if Path(source).is_absolute() else f"; {source!r} is taken from the folder of the configuration"
+    raise InputError(
+        f"there is no file {str(path)!r}{where}{names}. Give a .safetensors file, or leave it out to start from noise."
+    )
 
 
 def check_redraw(components: Components, population: PopulationTable) -> None:
@@ -164,8 +167,10 @@ def read_agent(path: Path, layout: Layout, network: str) -> Leaves:
         ) from error
     wanted, found = {n: tuple(s) for n, s in layout.items()}, {n: tuple(leaf.shape) for n, leaf in leaves.items()}
     if wanted != found:
+        unlike = sorted(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
+        held, asked = ({n: leaves[n] for n in unlike if n in leaves} for leaves in (found, wanted))
         raise InputError(
-            f"{path} does not fit network {network!r}: it holds {found}, the network wants {wanted}. "
+            f"{path} does not fit network {network!r}: it holds {held}, the network wants {asked}. "
             "Give an agent of this network, or leave it out to start from noise."
         )
     odd = [name for name, leaf in leaves.items() if not leaf.is_floating_point() or not bool(leaf.isfinite().all())]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import pluggy
@@ -27,6 +28,14 @@ class Options(BaseModel):
     """Base of a plugin's options: strict, no unknown key, unchangeable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def absolute(path: str) -> str:
+    """What an option says of a file or folder, from the current directory on; empty where nothing is said.
+
+    For ``Annotated[str, AfterValidator(absolute)]``: a run keeps options as they were read, and is resumed from anywhere.
+    """
+    return str(Path(path).expanduser().absolute()) if path else path
 
 
 @dataclass(frozen=True)

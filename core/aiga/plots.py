@@ -72,6 +72,7 @@ def plot(*panels: Panel) -> bytes:
             axes.set_title(panel.title, loc="left", color=SLATE)
             axes.set_xlabel(panel.x)
             axes.set_ylabel(panel.y)
+            axes.xaxis.get_major_locator().set_params(integer=True)
             if panel.log:
                 axes.set_xscale("log")
             if panel.ticks:

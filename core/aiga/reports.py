@@ -61,7 +61,9 @@ class Report:
             "  ".join([line[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(line[1:], wide[1:], strict=True))])
             for line in cells
         ]
-        return [self.title, "", *(line.rstrip() for line in table), *([""] if self.notes else []), *self.notes]
+        several = any(len(values) > 1 for row in self.rows.values() for values in row.values())
+        notes = [*(["median (lowest to highest) over the agents of each row"] if several else []), *self.notes]
+        return [self.title, "", *(line.rstrip() for line in table), *([""] if notes else []), *notes]
 
     def plain(self) -> dict[str, Any]:
         """For JSON: everything but the pictures, which are named; None for what is no finite number."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 import aiga
+from aiga.hooks import absolute
 from aiga_characters.download import HASHES, URL
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class CharactersOptions(aiga.Options):
     """
 
     source: Literal["drawn", "drawn-easy", "folder", "omniglot"] = "drawn"
-    folder: str = ""
+    folder: Annotated[str, AfterValidator(absolute)] = ""
     seed: int = Field(default=0, ge=0, lt=2**62)
     size: int = Field(default=28, ge=8, le=105)
     labels: int = Field(default=600, ge=2)

@@ -67,6 +67,7 @@ def report(domain: MazeDomain, maze: Batch, contestants: Mapping[str, Contestant
         rows[name]["parameters"] = (float(contestant.parameters),)
     least, most = (float(earn(maze, lives, rng.child("ends"))[0]) for earn in (random_reward, oracle_reward))
     whole, ends = np.arange(steps + 1), {"random moves": least, "goal known": most}
+    rows |= {name: {"reward": (end,)} for name, end in ends.items()}
     flat = {name: Curve(whole, np.full((1, steps + 1), end / steps), dashed=True) for name, end in ends.items()}
     panels = [_panel("as they are", curves | flat), *([_panel("traces zeroed", bare | flat)] if bare else [])]
     return Report(
@@ -74,8 +75,7 @@ def report(domain: MazeDomain, maze: Batch, contestants: Mapping[str, Contestant
         rows,
         {"within_a_life": plot(*panels), "one_life": _png(np.concatenate(drawn, axis=1))},
         (
-            f"{lives} fresh lives of each agent, the same ones for all. Random moves earn {least:.1f}, "
-            f"shortest walks to the known goal {most:.1f}.",
+            f"{lives} fresh lives of each agent, the same ones for all; a goal that is known is gone to by shortest walks",
             "one_life: the middle agent of each network, its walks from the first in light blue to the last in dark red.",
         ),
     )

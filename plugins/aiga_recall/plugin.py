@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 import aiga
+from aiga.hooks import absolute
 from aiga_recall.genome import RANGES, Category, first, steps_of
 
 
@@ -31,7 +32,7 @@ class RecallOptions(aiga.Options):
 
     source: Literal["binary", "digits", "photographs", "cifar-10"] = "binary"
     bits: int = Field(default=50, ge=4)
-    folder: str | None = None
+    folder: Annotated[str, AfterValidator(absolute)] | None = None
     start: dict[Category, float] = Field(default_factory=dict)
     categories: Annotated[list[Category], Field(min_length=1), AfterValidator(_distinct)] = Field(
         default=["patterns", "cycles", "presentation", "gap", "probe", "blank"]
@@ -76,7 +77,7 @@ class Recall(aiga.Plugin):
         from aiga_recall.images import Images
 
         options = self.options
-        folder = None if options.folder is None else Path(options.folder).expanduser()
+        folder = None if options.folder is None else Path(options.folder)
         source = Binary(options.bits) if options.source == "binary" else Images(options.source, folder)
         registry.domain("recall", RecallDomain(source, options.start, options.categories, options.steps))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 import aiga
+from aiga.hooks import absolute
+
+_File = Annotated[str, AfterValidator(absolute)]
 
 
 class TextOptions(aiga.Options):
@@ -24,9 +27,9 @@ class TextOptions(aiga.Options):
         burn_in: words read before those, without gradients.
     """
 
-    file: str = ""
-    valid: str = ""
-    test: str = ""
+    file: _File = ""
+    valid: _File = ""
+    test: _File = ""
     vocabulary: int = Field(default=1000, ge=3)
     lower: bool = True
     cut: Literal["words", "spaces"] = "words"

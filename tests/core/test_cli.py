@@ -64,6 +64,11 @@ print([name for name in {heavy} if name in sys.modules], file=sys.stderr)
     assert all(verb in done.stdout for verb in ("run", "resume", "status", "journal", "replay", "plugin"))
 
 
+def test_tables_are_named_in_the_help() -> None:
+    out = subprocess.run([sys.executable, "-m", "aiga", "train", "--help"], capture_output=True, text=True, check=True).stdout
+    assert "[train]" in out
+
+
 def test_reading_a_journal_does_not_wait_for_torch(runs: Path) -> None:
     code = f"""
 import sys

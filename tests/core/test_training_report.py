@@ -59,7 +59,7 @@ def test_a_table_is_said_with_a_row_for_each_network_and_where_the_pictures_are(
     start = lines.index("how far from 16 points")
     assert lines[start + 2].split() == ["far", "parameters"]
     assert [line.split()[0] for line in lines[start + 3 : start + 6]] == ["linear", "affine", "nobody"]
-    assert lines[start + 7] == "0 is best"
+    assert lines[start + 7 : start + 9] == ["median (lowest to highest) over the agents of each row", "0 is best"]
     assert f"report:       {path / 'report' / 'report.json'}, of step 25" in lines
     assert f"picture:      {path / 'report' / 'curves.png'}" in lines
     assert f"picture:      {path / 'report' / 'far.png'}" in lines

@@ -358,3 +358,9 @@ def test_a_linear_reader_is_a_bigram_too() -> None:
     network = LinearNetwork()
     leaves = network.init(Stream(1), network.build(network.structure, SMALL.inputs, SMALL.outputs), 1)
     assert read(SMALL, SMALL.named("valid"), network, leaves).columns["perplexity"].item() == pytest.approx(60.0, rel=0.2)
+
+
+def test_a_file_is_kept_with_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Text.Options(file="mine.txt").file == str(tmp_path / "mine.txt")
+    assert Text.Options().file == ""

@@ -77,7 +77,7 @@ def run(
 @app.command()
 @answering
 def train(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What is trained: a plugins.toml with a table [train].")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What is trained: a plugins.toml with a table \\[train].")],
     name: Annotated[
         str | None, typer.Option("--name", metavar="N", help="Of the training; without it, the next free one.")
     ] = None,

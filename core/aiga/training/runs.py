@@ -31,7 +31,7 @@ class TrainingRun:
 
     def __init__(self, folder: RunDirectory) -> None:
         if not folder.training:
-            raise InputError(f"{folder.path}: a run, not a training. Open it with aiga.open.")
+            raise InputError(f"{folder.path}: a run, not a training: see `aiga status`, or aiga.open from Python.")
         self.folder = folder
 
     def __repr__(self) -> str:
