@@ -8,8 +8,7 @@ drawn; and the lidar can be made to report the first fixture met instead of the 
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final, Literal, get_args
 
@@ -181,18 +180,23 @@ class Box2DHerd:
     def begin(self, rows: Tensor, terrains: Sequence[Terrain], pushes: Sequence[float]) -> None:
         """New lives in ``rows``; a course that Box2D refuses fails its row alone."""
         for row, terrain, push in zip(rows.tolist(), terrains, pushes, strict=True):
-            with self._failing(row):
+            try:
                 self._seen[row] = self._walkers[row].begin(terrain, push)
+            except Exception as error:
+                self._fail(row, error)
 
     def step(self, rows: Tensor, actions: Tensor) -> None:
         """One step of ``rows``."""
         for row, action in zip(rows.tolist(), actions.numpy(), strict=True):
             walker = self._walkers[row]
-            with self._failing(row):
+            try:
                 self._seen[row], self._rewards[row], over, _, _ = walker.step(action)
-                if over:
-                    self._ends[row] = at.OVER | (at.FINISHED if walker.finished else 0)
-                    self._end(row)
+            except Exception as error:
+                self._fail(row, error)
+                continue
+            if over:
+                self._ends[row] = at.OVER | (at.FINISHED if walker.finished else 0)
+                self._end(row)
 
     def poses(self) -> Tensor:
         """``[P, 5, 3]`` float64; where a life is over, those that it ended with."""
@@ -209,14 +213,9 @@ class Box2DHerd:
         for walker in self._walkers:
             walker.end()
 
-    @contextmanager
-    def _failing(self, row: int) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            self._reasons[row] = f"{type(error).__name__}: {error}"
-            self._ends[row] = at.LOST
-            self._end(row)
+    def _fail(self, row: int, error: Exception) -> None:
+        self._reasons[row], self._ends[row] = f"{type(error).__name__}: {error}", at.LOST
+        self._end(row)
 
     def _end(self, row: int) -> None:
         self._look(row)
