@@ -204,3 +204,24 @@ def test_a_full_disk_under_the_report_is_told_and_takes_nothing_away(tmp_path: P
     _, out = begin(tmp_path)
     assert "there is no report, but the agents are written: " in out
     assert "No space left on device. Free some space there" in out
+
+
+def test_a_report_that_cannot_be_made_anew_leaves_the_older_one(tmp_path: Path) -> None:
+    path, _ = begin(tmp_path)
+    before, agent = content(path), path / "agents" / "last-linear-1.safetensors"
+    agent.write_bytes(agent.read_bytes()[:10])
+    code, _, error = command("report", "first", "--runs", tmp_path)
+    assert code != 0
+    assert agent.name in error
+    assert content(path) == before
+
+
+def test_a_table_needs_no_tensorboard(tmp_path: Path) -> None:
+    path, _ = begin(tmp_path)
+    before = content(path)
+    for file in (path / "tb").iterdir():
+        file.unlink()
+    (path / "tb").rmdir()
+    code, _, error = command("report", "first", "--runs", tmp_path)
+    assert (code, error) == (0, "")
+    assert content(path)["report.json"] == before["report.json"]

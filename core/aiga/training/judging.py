@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ def judge(made: Assembled, path: Path, say: Callable[[str], None]) -> list[Path]
     """Has the domain compare the last agents in a training's directory, and writes and says what came of it.
 
     The table goes to ``report/report.json``, pictures lie beside it: the domain's, and ``curves.png`` of what was logged. An
-    older report is taken away first. The domain's draws hang on the run's seed alone, so the same agents have the same report.
+    older report stays until the new one is made. The domain's draws hang on the run's seed alone, so the same agents have the
+    same report.
 
     Args:
         made: what the configuration stands for.
@@ -43,36 +44,45 @@ def judge(made: Assembled, path: Path, say: Callable[[str], None]) -> list[Path]
         InputError: if the agents' files were changed.
         StorageError: if something cannot be read or written.
     """
+    population = made.config.population
+    networks = () if population is None else population.networks
+    # Everything is made before anything is written: an older report is better than none.
+    contestants, step = _contestants(made, path)
+    drawn = _curves(path, networks)
+    pictures, table, lines = {} if drawn is None else {CURVES: drawn}, None, list[str]()
+    domain: Any = None if population is None else made.components.get("domain", population.domain)
+    if contestants and population is not None and hasattr(domain, "report"):
+        plugin = made.components.owner("domain", population.domain)
+        rng = Stream(derive(made.config.run.seed, "report", population.domain))
+        with guarded(plugin, lambda: "report"), torch.no_grad():
+            report = domain.report(contestants, rng)
+            _check(report)
+            lines, told = report.lines(), report.plain()
+        pictures |= report.pictures
+        about = {"domain": population.domain, "trainer": made.config.train.trainer, "seed": made.config.run.seed, "step": step}
+        sizes = {name: {"agents": len(each.agents), "parameters": each.parameters} for name, each in contestants.items()}
+        table = json.dumps({**told, **about, "networks": sizes}, indent=2, allow_nan=False)
     folder = path / FOLDER
     with storage(folder, "writing the report"):
         folder.mkdir(exist_ok=True)
-        for old in (folder / TABLE, *folder.glob("*.png")):
-            old.unlink(missing_ok=True)
-    population = made.config.population
-    networks = () if population is None else population.networks
-    drawn = curves(path / "tb", networks)
-    pictures = {} if drawn is None else {CURVES: drawn}
     written = [_picture(folder, name, content) for name, content in pictures.items()]
-    contestants, step = _contestants(made, path)
-    domain: Any = None if population is None else made.components.get("domain", population.domain)
-    if not contestants or not hasattr(domain, "report"):
-        return written
-    assert population is not None
-    plugin = made.components.owner("domain", population.domain)
-    rng = Stream(derive(made.config.run.seed, "report", population.domain))
-    with guarded(plugin, lambda: "report"), torch.no_grad():
-        report = domain.report(contestants, rng)
-        _check(report)
-        lines, told = report.lines(), report.plain()
-    written += [_picture(folder, name, content) for name, content in report.pictures.items()]
-    about = {"domain": population.domain, "trainer": made.config.train.trainer, "seed": made.config.run.seed, "step": step}
-    sizes = {name: {"agents": len(each.agents), "parameters": each.parameters} for name, each in contestants.items()}
     with storage(folder, "writing the report"):
-        text = json.dumps({**told, **about, "networks": sizes}, indent=2, allow_nan=False)
-        write_atomic(folder / TABLE, f"{text}\n".encode())
-    for line in ("", *lines, ""):
+        if table is not None:
+            write_atomic(folder / TABLE, f"{table}\n".encode())
+        stale = set(folder.glob("*.png")) - set(written) | ({folder / TABLE} if table is None else set())
+        for old in stale:
+            old.unlink(missing_ok=True)
+    for line in ("", *lines, "") if lines else ():
         say(line)
     return written
+
+
+def _curves(path: Path, networks: Sequence[str]) -> bytes | None:
+    """What was logged; None where there is nothing to be read: the table does not need it."""
+    try:
+        return curves(path / "tb", tuple(networks))
+    except Exception:
+        return None
 
 
 def found(path: Path) -> list[Path]:
@@ -92,6 +102,8 @@ def _contestants(made: Assembled, path: Path) -> tuple[dict[str, Contestant], in
 def _check(report: Any) -> None:
     if not isinstance(report, Report):
         raise TypeError(f"an aiga.Report is needed, found {type(report).__name__}")
+    if not all(isinstance(picture, bytes) for picture in report.pictures.values()):
+        raise TypeError("pictures of a report must be the bytes of PNG files")
     odd = [name for name in report.pictures if name == CURVES or _NAME.fullmatch(name) is None]
     if odd:
         raise ValueError(f'a picture named {odd[0]!r}: letters, digits, - and _ are needed, and "{CURVES}" is taken')
