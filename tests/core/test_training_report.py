@@ -225,3 +225,34 @@ def test_a_table_needs_no_tensorboard(tmp_path: Path) -> None:
     code, _, error = command("report", "first", "--runs", tmp_path)
     assert (code, error) == (0, "")
     assert content(path)["report.json"] == before["report.json"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda agents: (agents / "last-linear-1.safetensors").unlink(), "an agent of the network 'linear' is missing"),
+        (lambda agents: [file.unlink() for file in agents.glob("last-affine-*.safetensors")], "agents of affine are missing"),
+        (
+            lambda agents: (agents / "last-linear-0.safetensors").write_bytes(
+                (agents / "last-affine-0.safetensors").read_bytes()
+            ),
+            "another network's is in its place",
+        ),
+        (
+            lambda agents: (agents / "last-linear-0.json").write_text(
+                (agents / "last-linear-0.json").read_text().replace('"step": 25', '"step": 7')
+            ),
+            "is of step 7",
+        ),
+        (lambda agents: (agents / "last-linear-0.json").unlink(), "last-linear-0.safetensors"),
+    ],
+    ids=["one missing", "a network missing", "exchanged", "of two steps", "json missing"],
+)
+def test_a_report_is_made_of_all_agents_of_one_step_or_not_at_all(damage: Any, message: str, tmp_path: Path) -> None:
+    path, _ = begin(tmp_path)
+    before = content(path)
+    damage(path / "agents")
+    code, _, error = command("report", "first", "--runs", tmp_path)
+    assert code == 2
+    assert message in " ".join(error.split())
+    assert content(path) == before

@@ -15,6 +15,7 @@ from aiga.durable import storage, write_atomic
 from aiga.errors import InputError, PluginError
 
 FOLDER = "agents"  # of a training's directory
+_REMEDY = "Resume the training, which writes its agents anew."
 
 
 def write(folder: Path, name: str, agents: Any, plugin: str, about: Mapping[str, Any]) -> list[Path]:
@@ -49,6 +50,7 @@ def write(folder: Path, name: str, agents: Any, plugin: str, about: Mapping[str,
                 path = folder / (f"{stem}.safetensors" if len(batch) == 1 else f"{stem}-{row}.safetensors")
                 leaves = {leaf: value[row].detach().cpu().contiguous().clone() for leaf, value in batch.leaves.items()}
                 told = {"network": batch.kind.component, "structure": dict(batch.kind.structure), "row": row, **about}
+                told |= {"agents": len(batch), "networks": networks}
                 told["finite"] = all(bool(leaf.isfinite().all()) for leaf in leaves.values())
                 write_atomic(path, save(leaves))
                 write_atomic(path.with_suffix(".json"), (json.dumps(told, indent=2) + "\n").encode())
@@ -65,26 +67,42 @@ def read(path: Path, name: str) -> tuple[Population, int]:
     """The agents of a training's directory that :func:`write` wrote under ``name``, one batch a network; and of which step.
 
     Raises:
-        InputError: if a file is not as it was written.
-        StorageError: if one cannot be read.
+        InputError: if a file is not as it was written, one is missing, or they are not all of one step, as where writing them
+            was cut short.
     """
-    kinds: dict[Kind, list[tuple[int, dict[str, torch.Tensor]]]] = {}
-    step = 0
-    with storage(path / FOLDER, "reading the agents"):
-        for file in found(path):
-            if file.stem != name and not file.stem.startswith(f"{name}-"):
-                continue
-            try:
-                told, leaves = json.loads(file.with_suffix(".json").read_text()), load(file.read_bytes())
-                kind, row, step = Kind(told["network"], told["structure"]), int(told["row"]), int(told["step"])
-            except OSError:
-                raise
-            except Exception as error:
-                what = f"{file} or the JSON beside it is not what a training wrote ({type(error).__name__}: {error})"
-                raise InputError(f"{what}. Resume the training, which writes it anew.") from error
-            kinds.setdefault(kind, []).append((row, leaves))
-    batches = []
+    kinds: dict[Kind, dict[int, dict[str, torch.Tensor]]] = {}
+    steps: dict[int, Path] = {}
+    counts, networks = dict[str, int](), set[str]()
+    for file in found(path):
+        if file.stem != name and not file.stem.startswith(f"{name}-"):
+            continue
+        try:
+            told, leaves = json.loads(file.with_suffix(".json").read_text()), load(file.read_bytes())
+            kind, row, step = Kind(told["network"], told["structure"]), int(told["row"]), int(told["step"])
+            counts[kind.component] = int(told["agents"])
+            networks |= set(told["networks"])
+        except Exception as error:
+            what = f"{file} or the JSON beside it is not what a training wrote ({type(error).__name__}: {error})"
+            raise InputError(f"{what}. {_REMEDY}") from error
+        kinds.setdefault(kind, {})[row] = leaves
+        steps[step] = file
+    if len(steps) > 1:
+        older, newer = min(steps), max(steps)
+        raise InputError(f"{steps[older]} is of step {older:,}, {steps[newer]} of step {newer:,}. {_REMEDY}")
+    folder, batches = path / FOLDER, []
+    lost = sorted(networks - {kind.component for kind in kinds})
+    if lost:
+        raise InputError(f"{folder}: the agents of {', '.join(lost)} are missing. {_REMEDY}")
     for kind, rows in kinds.items():
-        ordered = [leaves for _, leaves in sorted(rows, key=lambda each: each[0])]
+        ordered = [rows[row] for row in sorted(rows)]
+        if sorted(rows) != list(range(counts[kind.component])) or any(
+            _shapes(leaves) != _shapes(ordered[0]) for leaves in ordered
+        ):
+            what = f"{folder}: an agent of the network {kind.component!r} is missing, or another network's is in its place"
+            raise InputError(f"{what}. {_REMEDY}")
         batches.append(Batch.of(kind, {leaf: torch.stack([leaves[leaf] for leaves in ordered]) for leaf in ordered[0]}))
-    return Population(tuple(batches)), step
+    return Population(tuple(batches)), max(steps, default=0)
+
+
+def _shapes(leaves: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(leaf.shape) for name, leaf in leaves.items()}
