@@ -44,12 +44,18 @@ def save(figure: Any, path: Path) -> Path:
     Raises:
         StorageError: if it cannot be written.
     """
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=DPI, facecolor="white")
+    content = png(figure)
     with storage(path, "writing the picture"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, content.getvalue())
+        write_atomic(path, content)
     return path
+
+
+def png(figure: Any) -> bytes:
+    """``figure`` as a PNG file."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=DPI, facecolor="white")
+    return content.getvalue()
 
 
 def count(number: int, noun: str) -> str:

@@ -230,9 +230,8 @@ class Population:
         Raises:
             ValueError: where they are not.
         """
-        if len({batch.kind.hash for batch in self.batches}) < len(self.batches) or any(
-            b.noise is not None for b in self.batches
-        ):
+        several = len({batch.kind.hash for batch in self.batches}) < len(self.batches)
+        if several or any(batch.noise is not None for batch in self.batches):
             raise ValueError("agents to improve must be explicit, one batch a kind")
         return self.batches
 

@@ -268,6 +268,17 @@ class Trajectory:
     done: Tensor
     extras: dict[str, Tensor] = field(default_factory=dict)
 
+    def take(self, rows: Tensor) -> Trajectory:
+        """These lifetimes, in this order."""
+        rows = rows.to(self.rewards.device)
+        return Trajectory(
+            self.observations[:, rows],
+            self.actions[:, rows],
+            self.rewards[:, rows],
+            self.done[:, rows],
+            {name: part[:, rows] for name, part in self.extras.items()},
+        )
+
 
 @dataclass(frozen=True)
 class Event:

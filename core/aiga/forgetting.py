@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aiga.components import Layout, Life, Network, Output, Percept, Space, Structure
+from aiga.components import Life, Network, Output, Percept
 from aiga.data import Leaves
-from aiga.streams import Stream
+from aiga.wrapped import Wrapped
 
 
 def forgetful(network: Network) -> Network | None:
@@ -13,24 +13,15 @@ def forgetful(network: Network) -> Network | None:
     return _Forgetful(network, traces) if traces else None
 
 
-class _Forgetful:
-    """Capabilities are not passed on: whoever computes lives in another way would not forget."""
+class _Forgetful(Wrapped):
+    """Without the network's capabilities: whoever computes lives in another way would not forget."""
 
     def __init__(self, network: Network, traces: frozenset[str]) -> None:
-        self._network, self._traces = network, traces
-        self.structure: Structure = network.structure
-
-    def build(self, structure: Structure, inputs: Space, outputs: Space) -> Layout:
-        return self._network.build(structure, inputs, outputs)
-
-    def init(self, rng: Stream, layout: Layout, count: int) -> Leaves:
-        return self._network.init(rng, layout, count)
-
-    def newborn(self, leaves: Leaves) -> Life:
-        return self._network.newborn(leaves)
+        super().__init__(network)
+        self._traces = traces
 
     def step(self, leaves: Leaves, life: Life, percept: Percept) -> tuple[Output, Life]:
         """One step, after which there is no trace of it."""
-        output, after = self._network.step(leaves, life, percept)
-        born = self._network.newborn(leaves)
+        output, after = super().step(leaves, life, percept)
+        born = self.newborn(leaves)
         return output, {part: born[part] if part in self._traces else tensor for part, tensor in after.items()}

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiga.art_style import DPI, SLATE, style
+from aiga import art_style
+from aiga.art_style import SLATE, style
 
 # Okabe and Ito's colours, told apart by every kind of colour vision; dark ones first.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -81,9 +82,7 @@ def plot(*panels: Panel) -> bytes:
         handles = {text: handle for axes in figure.axes for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
         if len(handles) > 1:
             figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
-        file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=DPI)
-    return file.getvalue()
+        return art_style.png(figure)
 
 
 def gallery(columns: Mapping[str, Sequence[NDArray[np.uint8]]]) -> bytes:
@@ -106,9 +105,16 @@ def gallery(columns: Mapping[str, Sequence[NDArray[np.uint8]]]) -> bytes:
             places[0, place].set_title(name, color=SLATE)
             for row, picture in enumerate(pictures):
                 places[row, place].imshow(picture, interpolation="nearest")
-        file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=DPI)
-    return file.getvalue()
+        return art_style.png(figure)
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    """A PNG file of one picture ``[H, W, 3]``, pixel by pixel."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, "png")
+    return content.getvalue()
 
 
 def _draw(axes: Any, name: str, curve: Curve, colour: str) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiga.components import Network
-from aiga.data import Batch
+import torch
+from torch import Tensor
+
+from aiga.components import Domain, Network
+from aiga.data import Batch, Pairs, Population, Scores, Trajectory
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,29 @@ class Contestant:
     def parameters(self) -> int:
         """How many numbers of one agent are learnt."""
         return sum(leaf[0].numel() for leaf in self.agents.leaves.values() if leaf.is_floating_point())
+
+
+def same_lives(
+    domain: Domain, network: Network, agents: Batch, env: Batch, seeds: Tensor, at_once: int = 512
+) -> Iterator[tuple[Scores, Trajectory]]:
+    """Recorded lives of all agents in one environment, with the same chance for each of them.
+
+    Args:
+        domain: where they live.
+        network: what they are made of.
+        agents: ``A`` of one kind.
+        env: one row.
+        seeds: ``[L]``, of the lives.
+        at_once: lives in one call, as nearly as there may be so many.
+
+    Yields:
+        For some of the seeds after another, ``l`` of them: ``A * l`` lives, an agent's one after another.
+    """
+    for some in torch.split(seeds, max(1, at_once // len(agents))):
+        pairs = Pairs.lives(Population((env.to(agents.device),)), Population((agents,)), len(some))
+        lived = domain.live(pairs, network, some.repeat(len(agents)), record=True)
+        assert isinstance(lived, tuple), "a recorded life comes with its trajectory"
+        yield lived
 
 
 @dataclass(frozen=True)
@@ -77,10 +103,14 @@ class Report:
 
 
 def _cell(values: tuple[float, ...]) -> str:
-    if not values:
-        return "-"
-    middle = _number(statistics.median(values))
-    return middle if len(values) == 1 else f"{middle} ({_number(min(values))} to {_number(max(values))})"
+    """The finite values; and how many are not."""
+    finite = [value for value in values if math.isfinite(value)]
+    lost = f"{len(values) - len(finite)} of {len(values)} no numbers"
+    if not finite:
+        return lost if values else "-"
+    middle = _number(statistics.median(finite))
+    shown = middle if len(values) == 1 else f"{middle} ({_number(min(finite))} to {_number(max(finite))})"
+    return shown if len(finite) == len(values) else f"{shown}, {lost}"
 
 
 def _number(value: float) -> str:

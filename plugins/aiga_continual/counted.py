@@ -9,12 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
-from aiga.components import Layout, Life, Network, Output, Percept, Space, Structure
+from aiga.components import Life, Network, Output, Percept
 from aiga.data import Leaves
-from aiga.streams import Stream
+from aiga.wrapped import Wrapped
 
 
-class Counted:
+class Counted(Wrapped):
     """Passes everything on to ``network``, and has the network's capabilities and no others.
 
     Attributes:
@@ -23,9 +23,8 @@ class Counted:
     """
 
     def __init__(self, network: Network) -> None:
-        self.structure: Structure = network.structure
+        super().__init__(network)
         self.work: Counter[str] = Counter()
-        self._network = network
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._network, name)
@@ -52,19 +51,7 @@ class Counted:
 
         return counted
 
-    def build(self, structure: Structure, inputs: Space, outputs: Space) -> Layout:
-        """As the network's."""
-        return self._network.build(structure, inputs, outputs)
-
-    def init(self, rng: Stream, layout: Layout, count: int) -> Leaves:
-        """As the network's."""
-        return self._network.init(rng, layout, count)
-
-    def newborn(self, leaves: Leaves) -> Life:
-        """As the network's."""
-        return self._network.newborn(leaves)
-
     def step(self, leaves: Leaves, life: Life, percept: Percept) -> tuple[Output, Life]:
         """As the network's, counted."""
         self.work["forward_steps"] += len(percept.observation)
-        return self._network.step(leaves, life, percept)
+        return super().step(leaves, life, percept)

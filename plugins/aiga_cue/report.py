@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from aiga import Batch, Contestant, Network, Pairs, Population, Report, Stream
+from aiga import Batch, Contestant, Network, Report, Stream
 from aiga.forgetting import forgetful
-from aiga.plots import Curve, Panel, plot
+from aiga.plots import Curve, Panel, plot, png
+from aiga.reports import same_lives
 from aiga_cue.render import strip
 from aiga_cue.trials import trials
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 LIVES: Final = 500
 CHANCE: Final = 0.5
 _SELDOM: Final = 0.2  # a question that fewer lives get to is not drawn
-_BLOCK: Final = 512  # lives at once
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def report(domain: CueDomain, task: Batch, contestants: Mapping[str, Contestant]
     return Report(
         f"cue-reward association: share of right answers, {cues} cues of {bits} bits, lives of {steps} steps",
         rows,
-        {"within_a_life": plot(*panels), "one_life": _png(np.concatenate(drawn))},
+        {"within_a_life": plot(*panels), "one_life": png(np.concatenate(drawn))},
         (
             f"{lives} fresh lives of each agent, the same ones for all; by chance {CHANCE:g} are right.",
             "one_life: the middle agent of each network; what is shown, what is right, and below it whether it was answered.",
@@ -79,20 +77,17 @@ def report(domain: CueDomain, task: Batch, contestants: Mapping[str, Contestant]
 
 
 def _judged(domain: CueDomain, network: Network, task: Batch, agents: Batch, seeds: Tensor, asked: Tensor) -> _Judged:
-    first, last, right = [], [], []
-    for row in range(len(agents)):
-        agent, parts = agents.take(torch.tensor([row])), []
-        for block in torch.split(seeds, _BLOCK):
-            pairs = Pairs.lives(Population((task.to(agents.device),)), Population((agent,)), len(block))
-            answer = domain.live(pairs, network, block, record=True)
-            assert isinstance(answer, tuple), "a recorded life comes with its trajectory"
-            parts.append(answer)
-        first.append(float(torch.cat([scores.columns["first_third"] for scores, _ in parts]).mean()))
-        last.append(float(torch.cat([scores.columns["last_third"] for scores, _ in parts]).mean()))
-        right.append(torch.cat([life.extras["right"].cpu() for _, life in parts], dim=1))
-    middle = sorted(range(len(last)), key=last.__getitem__)[len(last) // 2]
-    by_question = np.stack([_by_question(asked, each) for each in right])
-    return _Judged(tuple(first), tuple(last), by_question, right[middle][:, 0])
+    parts, count = list(same_lives(domain, network, agents, task, seeds)), len(agents)
+    first, last = (
+        torch.cat([scores.columns[column].reshape(count, -1) for scores, _ in parts], dim=1).mean(dim=1).tolist()
+        for column in ("first_third", "last_third")
+    )
+    right = torch.cat(
+        [life.extras["right"].cpu().reshape(len(life.rewards), count, -1) for _, life in parts], dim=2
+    )  # [T, A, L]
+    middle = sorted(range(count), key=last.__getitem__)[count // 2]
+    by_question = np.stack([_by_question(asked, right[:, row]) for row in range(count)])
+    return _Judged(tuple(first), tuple(last), by_question, right[:, middle, 0])
 
 
 def _by_question(asked: Tensor, right: Tensor) -> NDArray[np.float64]:
@@ -113,9 +108,3 @@ def _panel(title: str, curves: dict[str, Curve]) -> Panel:
     return Panel(
         title, "question of a life", "right answers", {**curves, "chance": Curve(x, np.full((1, len(x)), CHANCE), True)}
     )
-
-
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    content = io.BytesIO()
-    Image.fromarray(picture).save(content, "png")
-    return content.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
-from aiga import Batch, Contestant, Network, Pairs, Population, Report, Stream, Trajectory
+from aiga import Batch, Contestant, Network, Report, Stream, Trajectory
 from aiga.forgetting import forgetful
-from aiga.plots import Curve, Panel, plot
+from aiga.plots import Curve, Panel, plot, png
+from aiga.reports import same_lives
 from aiga_maze import genome
 from aiga_maze.baselines import oracle_reward, random_reward
 from aiga_maze.render import plans, walks_of
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 LIVES: Final = 500
 _PARTS: Final = 10  # of a life, in which the curve has a point each
-_BLOCK: Final = 512  # lives at once
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def report(domain: MazeDomain, maze: Batch, contestants: Mapping[str, Contestant
     return Report(
         f"maze: reward of a life of {steps} steps" + (", goals that never paid in training" if kept else ""),
         rows,
-        {"within_a_life": plot(*panels), "one_life": _png(np.concatenate(drawn, axis=1))},
+        {"within_a_life": plot(*panels), "one_life": png(np.concatenate(drawn, axis=1))},
         (
             f"{lives} fresh lives of each agent, the same ones for all; a goal that is known is gone to by shortest walks",
             "one_life: the middle agent of each network, its walks from the first in light blue to the last in dark red.",
@@ -83,23 +81,18 @@ def report(domain: MazeDomain, maze: Batch, contestants: Mapping[str, Contestant
 
 def _judged(domain: MazeDomain, network: Network, maze: Batch, agents: Batch, seeds: torch.Tensor) -> _Judged:
     columns = {"reward": "reward", "first third": "first_third", "last third": "last_third"}
-    rewards: dict[str, list[float]] = {name: [] for name in columns}
-    by_part, lived = [], []
-    for row in range(len(agents)):
-        agent, parts = agents.take(torch.tensor([row])), []
-        for block in torch.split(seeds, _BLOCK):
-            pairs = Pairs.lives(Population((maze.to(agents.device),)), Population((agent,)), len(block))
-            answer = domain.live(pairs, network, block, record=True)
-            assert isinstance(answer, tuple), "a recorded life comes with its trajectory"
-            parts.append(answer)
-        for name, column in columns.items():
-            rewards[name].append(float(torch.cat([scores.columns[column] for scores, _ in parts]).mean()))
-        paid = torch.cat([life.rewards.double().cpu() for _, life in parts], dim=1).mean(dim=1)
-        by_part.append([float(part.mean()) for part in paid.tensor_split(min(_PARTS, len(paid)))])
-        lived.append(parts[0][1])
-    whole = rewards["reward"]
-    middle = sorted(range(len(whole)), key=whole.__getitem__)[len(whole) // 2]
-    return _Judged({name: tuple(values) for name, values in rewards.items()}, np.array(by_part), lived[middle])
+    parts, count = list(same_lives(domain, network, agents, maze, seeds)), len(agents)
+    rewards = {
+        name: tuple(torch.cat([scores.columns[column].reshape(count, -1) for scores, _ in parts], dim=1).mean(dim=1).tolist())
+        for name, column in columns.items()
+    }
+    paid = torch.cat([life.rewards.double().cpu().reshape(len(life.rewards), count, -1) for _, life in parts], dim=2).mean(
+        dim=2
+    )
+    by_part = torch.stack([part.mean(dim=0) for part in paid.tensor_split(min(_PARTS, len(paid)))], dim=1)
+    middle = sorted(range(count), key=rewards["reward"].__getitem__)[count // 2]
+    begin = middle * (len(parts[0][0].fitness) // count)
+    return _Judged(rewards, by_part.numpy(), parts[0][1].take(torch.tensor([begin])))
 
 
 def _curve(judged: _Judged, steps: int) -> Curve:
@@ -109,9 +102,3 @@ def _curve(judged: _Judged, steps: int) -> Curve:
 
 def _panel(title: str, curves: dict[str, Curve]) -> Panel:
     return Panel(title, "step of a life", "reward a step", curves)
-
-
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    content = io.BytesIO()
-    Image.fromarray(picture).save(content, "png")
-    return content.getvalue()

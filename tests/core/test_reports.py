@@ -22,3 +22,10 @@ def test_columns_are_those_of_all_rows_and_what_is_missing_is_a_dash() -> None:
     assert report.columns == ("a", "b")
     assert report.lines()[3].split() == ["one", "1", "-"]
     assert report.plain()["rows"]["two"] == {"b": [None]}
+
+
+def test_values_that_are_no_numbers_are_counted_beside_those_that_are() -> None:
+    nan = float("nan")
+    report = Report("what", {"some": {"a": (nan, 1.0, 3.0)}, "none": {"a": (nan, nan)}})
+    assert report.lines()[3].split(maxsplit=1)[1] == "2 (1 to 3), 1 of 3 no numbers"
+    assert report.lines()[4].split(maxsplit=1)[1] == "2 of 2 no numbers"
