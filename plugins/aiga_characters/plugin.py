@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -22,6 +22,7 @@ def _sha256(digest: str) -> str:
     return digest.lower()
 
 
+JUDGED_ON: Final = (10, 50, 100)
 _Digest = Annotated[str, AfterValidator(_sha256)]
 
 
@@ -58,7 +59,7 @@ class CharactersOptions(aiga.Options):
     inner_steps: int = Field(default=20, ge=1, le=20)
     unseen: int = Field(default=0, ge=0, le=19)
     remember: int = Field(default=64, ge=0)
-    judged_on: Annotated[tuple[Literal[10, 50, 100, 200, 600], ...], Field(strict=False, min_length=1)] = (10, 50, 100)
+    judged_on: Annotated[tuple[Literal[10, 50, 100, 200, 600], ...], Field(strict=False, min_length=1)] = JUDGED_ON
     judged_draws: int = Field(default=1, ge=1)
     url: str = URL
     hashes: Annotated[tuple[_Digest, _Digest], Field(strict=False)] = HASHES
@@ -76,6 +77,11 @@ class CharactersOptions(aiga.Options):
                 f"inner_steps {self.inner_steps} and unseen {self.unseen} are more than the 20 images of a class. "
                 f"Write unseen = {20 - self.inner_steps}."
             )
+        if len(set(self.judged_on)) < len(self.judged_on):
+            raise ValueError(f"judged_on {list(self.judged_on)} names a length twice. Name each once.")
+        least = min(self.judged_on)
+        if self.judged_on != JUDGED_ON and least > self.labels:
+            raise ValueError(f"judged_on {least} is more classes than the {self.labels} labels. Write labels = {least}.")
         ways = {"5-way-1-shot-training": 5, "20-way-1-shot-training": 20}.get(self.start, 2)
         if self.labels < ways:
             raise ValueError(f'start "{self.start}" needs {ways} labels, found {self.labels}. Write labels = {ways}.')

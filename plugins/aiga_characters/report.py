@@ -61,6 +61,11 @@ def _streams(domain: CharactersDomain, contestants: Mapping[str, Contestant], rn
         f"learnt from, oracle, below it: at {last} classes; the oracle learns the same images in random order",
         "step sizes within these lives were chosen by the images learnt from, in draws of classes that are not reported",
         f"active: units above 0.01 in the mean image of {PROBED} classes",
+        *(
+            f"{each} classes are left out: there are {domain.labels} labels"
+            for each in domain.exam.classes
+            if each not in lengths
+        ),
     )
     return Report(title, rows, pictures, notes)
 

@@ -35,12 +35,18 @@ class A2cTrainer:
         """The module, and numbers to draw lives from.
 
         Raises:
-            InputError: without a domain and a network in ``[population]``, or with an environment that is not the domain's.
+            InputError: without a domain and a network in ``[population]``, with an environment that is not the domain's, or
+                where its actions are no choice.
         """
         from aiga.training import AgentsModule, draws
 
         options, agents, domain = self._options, setup.agents(self._options.agents), setup.domain
         assert domain is not None, "there are agents, and so a domain"
+        if domain.outputs.kind != "discrete":
+            raise aiga.InputError(
+                f'[population] domain: the trainer a2c needs actions to choose from, and "{setup.domain_name}" has none. '
+                "Name another domain, or another trainer."
+            )
 
         def loss(envs: Batch, agents: Batch, stream: aiga.Stream) -> tuple[Tensor, dict[str, Tensor]]:
             pairs = Pairs.lives(Population((envs.to(agents.device),)), Population((agents,)), options.episodes)

@@ -105,6 +105,8 @@ def test_registering_reads_and_draws_nothing(monkeypatch: pytest.MonkeyPatch) ->
         ({"labels": 1}, "labels"),
         ({"inner_steps": 16, "unseen": 5}, "Write unseen = 4"),
         ({"start": "20-way-1-shot-training", "labels": 10}, "Write labels = 20"),
+        ({"judged_on": [10, 10]}, "names a length twice"),
+        ({"judged_on": [200, 600], "labels": 100}, "Write labels = 200"),
         ({"hashes": ["abc", HASHES[1]]}, "no SHA-256"),
         ({"hashes": [HASHES[0]]}, "hashes"),
         ({"classes": 5}, "classes"),

@@ -127,3 +127,15 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path: 
     with pytest.raises(aiga.InputError, match=r'"pairs" is no named .* "recall"\. Did you mean "pair"\?'):
         trained(tmp_path, "recall", "plugins.meta-gradient.options.validate_on=pairs")
     assert not list(tmp_path.iterdir())
+
+
+def test_a2c_is_refused_where_there_is_nothing_to_choose(tmp_path: Path) -> None:
+    with pytest.raises(aiga.InputError, match='needs actions to choose from, and "recall" has none'):
+        trained(tmp_path, "recall", "train.trainer=a2c", "plugins.a2c={}")
+    assert not (tmp_path / "t").exists()
+
+
+def test_agents_that_are_no_numbers_any_more_are_told_of(tmp_path: Path) -> None:
+    trained(tmp_path, "recall", "plugins.meta-gradient.options.lr=1e30")
+    complaints = training.open(tmp_path / "t").operations("complaint")["text"].tolist()
+    assert any("1 of 1 agents hold numbers that are not finite: last.safetensors" in text for text in complaints)

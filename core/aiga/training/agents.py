@@ -95,9 +95,8 @@ def read(path: Path, name: str) -> tuple[Population, int]:
         raise InputError(f"{folder}: the agents of {', '.join(lost)} are missing. {_REMEDY}")
     for kind, rows in kinds.items():
         ordered = [rows[row] for row in sorted(rows)]
-        if sorted(rows) != list(range(counts[kind.component])) or any(
-            _shapes(leaves) != _shapes(ordered[0]) for leaves in ordered
-        ):
+        alike = all(_shapes(leaves) == _shapes(ordered[0]) for leaves in ordered)
+        if sorted(rows) != list(range(counts[kind.component])) or not alike:
             what = f"{folder}: an agent of the network {kind.component!r} is missing, or another network's is in its place"
             raise InputError(f"{what}. {_REMEDY}")
         batches.append(Batch.of(kind, {leaf: torch.stack([leaves[leaf] for leaves in ordered]) for leaf in ordered[0]}))

@@ -48,7 +48,7 @@ def judge(made: Assembled, path: Path, say: Callable[[str], None]) -> list[Path]
     networks = () if population is None else population.networks
     # Everything is made before anything is written: an older report is better than none.
     contestants, step = _contestants(made, path)
-    drawn = _curves(path, networks)
+    drawn = _curves(path, networks, say)
     pictures, table, lines = {} if drawn is None else {CURVES: drawn}, None, list[str]()
     domain: Any = None if population is None else made.components.get("domain", population.domain)
     if contestants and population is not None and hasattr(domain, "report"):
@@ -77,11 +77,15 @@ def judge(made: Assembled, path: Path, say: Callable[[str], None]) -> list[Path]
     return written
 
 
-def _curves(path: Path, networks: Sequence[str]) -> bytes | None:
-    """What was logged; None where there is nothing to be read: the table does not need it."""
+def _curves(path: Path, networks: Sequence[str], say: Callable[[str], None]) -> bytes | None:
+    """What was logged; None where there is nothing, or it cannot be read, which is said: the table does not need it."""
+    if not (path / "tb").is_dir():
+        say(f"no {CURVES}.png: the event files in {path / 'tb'} are gone")
+        return None
     try:
-        return curves(path / "tb", tuple(networks))
-    except Exception:
+        return curves(path / "tb", networks)
+    except Exception as error:
+        say(f"no {CURVES}.png: {type(error).__name__}: {error}")
         return None
 
 

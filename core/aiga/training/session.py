@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import signal
 import traceback
@@ -198,11 +199,22 @@ def _carry(fit: Fit, stop: Stop, folder: RunDirectory, journal: Journal, watcher
     if reason is None:
         reason, step = f"{stop.reason}; the step under way was given up", max(fit.keeper.saved, 0)
     else:
-        write_agents(fit.made, folder.path, fit.module, "last", step=step)
+        _check_finite(write_agents(fit.made, folder.path, fit.module, "last", step=step), journal, step, watcher)
     journal.operation("stop", {"reason": reason, "epoch": fit.trainer.current_epoch}, step)
     if not stop.asked:
         _judge(fit, stop, folder, journal, step, watcher)
     return TrainingRun(folder)
+
+
+def _check_finite(written: Sequence[Path], journal: Journal, step: int, watcher: Watcher) -> None:
+    """Tells of agents whose training has come to numbers that are none."""
+    odd = [file.name for file in written if not json.loads(file.with_suffix(".json").read_text())["finite"]]
+    if odd:
+        text = (
+            f"{len(odd)} of {len(written)} agents hold numbers that are not finite: {', '.join(odd)}. Train with smaller steps."
+        )
+        journal.operation("complaint", {"text": text}, step)
+        watcher.message(text)
 
 
 def _judge(fit: Fit, stop: Stop, folder: RunDirectory, journal: Journal, step: int, watcher: Watcher) -> None:
