@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from characters_learners import LEARNERS, STUDY, Taught, teach
@@ -46,6 +46,10 @@ class Book:
     def add(self, what: str, value: float, unit: str = "%") -> None:
         """One seed's figure."""
         self._figures[what, unit].append(value)
+
+    def tests(self, length: int) -> list[float]:
+        """Of streams of so many classes, a figure a seed; empty where it was not measured."""
+        return self._figures.get((f"test, {length} classes", "%"), [])
 
     def last(self) -> str:
         """Test figures of the seed that was added last."""
@@ -82,6 +86,17 @@ def measure(taught: Taught, domain: CharactersDomain, lengths: Sequence[int], dr
             book.add(f"{kind}: {what}", float(getattr(units, what)))
 
 
+def compare(report: Report, books: Mapping[str, Book]) -> None:
+    """How far ahead of each other learner ANML is, seed by seed; a gain is one in every seed."""
+    for name, book in books.items():
+        for length in ORACLE if name not in ("ANML", STUDY) and "ANML" in books else ():
+            ahead = [mine - its for mine, its in zip(books["ANML"].tests(length), book.tests(length), strict=False)]
+            if ahead:
+                value, spread = statistics.median(ahead), (min(ahead), max(ahead))
+                what = f"ANML ahead of {name}, {length} classes"
+                report.add_row(what, value, "%", "> 0 in every seed", min(ahead) > 0.0, spread if len(ahead) > 1 else None)
+
+
 def main() -> None:
     """Learner after learner, seed after seed."""
     parser = arguments(__doc__)
@@ -96,14 +111,15 @@ def main() -> None:
         given.seconds, given.seeds, given.lengths, given.draws = 5.0, [0], [10], 1
         given.learners = ["ANML", "OML, linear head"]
     torch.set_num_threads(1)
-    report = Report("characters", packages=("aiga", "torch", "numpy"))
+    report, books = Report("characters", packages=("aiga", "torch", "numpy")), dict[str, Book]()
     for name in given.learners:
-        book = Book(report, name)
+        book = books[name] = Book(report, name)
         for seed in given.seeds:
             taught = teach(LEARNERS[name], given.source, seed, given.seconds)
             measure(taught, LEARNERS[name].domain(given.source), given.lengths, given.draws, book)
             print(f"{name}, seed {seed}: {taught.steps} steps in {taught.seconds:.0f} cpu-s; {book.last()}", flush=True)
         book.close(f"test, {GOAL_LENGTH} classes" if name in ("ANML", STUDY) else None)
+    compare(report, books)
     print(f"characters {given.source}, SHA-256 {LEARNERS['ANML'].domain(given.source).characters.hash}")
     report.show(as_json=given.json)
 
