@@ -74,7 +74,8 @@ def report(domain: MazeDomain, maze: Batch, contestants: Mapping[str, Contestant
         {"within_a_life": plot(*panels), "one_life": png(np.concatenate(drawn, axis=1))},
         (
             f"{lives} fresh lives of each agent, the same ones for all; a goal that is known is gone to by shortest walks",
-            "one_life: the middle agent of each network, its walks from the first in light blue to the last in dark red.",
+            "one_life: the middle agent of each network, its walks from the first in light blue to the last in dark red; "
+            "the goal in orange, cells where it may be in other lives in pale orange, the start as a blue square",
         ),
     )
 
