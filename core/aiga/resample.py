@@ -22,7 +22,8 @@ def bilinear(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
     Args:
         images: ``[..., H, W]`` float32.
-        x, y: columns and rows to read at, for each pixel of what is wanted; of shapes that ``images``' broadcasts.
+        x: columns to read at, for each pixel of what is wanted; of a shape that broadcasts to that of ``images``.
+        y: rows, likewise.
 
     Returns:
         ``[..., H, W]``; what comes from off the canvas is 0.
