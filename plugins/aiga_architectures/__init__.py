@@ -1,0 +1,5 @@
+"""Architectures as genomes: networks that a search can vary, and that are evaluated many unlike ones at once."""
+
+from aiga_architectures.options import PerceptronOptions as PerceptronOptions
+from aiga_architectures.perceptron import PerceptronNetwork as PerceptronNetwork
+from aiga_architectures.plugin import Perceptron as Perceptron
