@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 import aiga
 from aiga_architectures.activations import Activation
+from aiga_architectures.cells import nodes_of_text
 from aiga_architectures.normalising import Norm
 
 _Count = Annotated[int, Field(strict=True, ge=1)]
@@ -23,3 +24,31 @@ class PerceptronOptions(aiga.Options):
     skip: bool = Field(default=False, description="let the observation reach every later layer too")
     norm: Norm = Field(default="mean", description="subtract the mean over what is seen together, or nothing")
     weight_norm: bool = Field(default=True, description="scale what a unit sums up by a gain over the length of its weights")
+
+
+class ConvnetOptions(aiga.Options):
+    """A small convolutional network of cells, and the architectures that a search may reach from it."""
+
+    channels: int = Field(default=16, ge=1, description="of the first convolution; each reduction doubles them")
+    cells: int = Field(default=2, ge=1, description="one after another, each of the same nodes")
+    reductions: int = Field(default=1, ge=0, description="how many of the cells halve the picture, spread evenly")
+    nodes: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        default=("0 conv3 + 1 identity", "2 conv3 + 0 identity"),
+        description="of a cell: what two earlier states are made into, to be added up; 0 and 1 are the answers of the two "
+        "cells before, 2 is the first node",
+    )
+    activation: Activation = Field(default="leaky-relu", description="of every convolution")
+    norm: Norm = Field(default="mean", description="subtract the mean over what is seen together, or nothing")
+    weight_norm: bool = Field(default=True, description="scale what a unit sums up by a gain over the length of its weights")
+
+    @field_validator("nodes")
+    @classmethod
+    def _nodes_are_nodes(cls, nodes: tuple[str, ...]) -> tuple[str, ...]:
+        nodes_of_text(nodes)
+        return nodes
+
+    @model_validator(mode="after")
+    def _reductions_are_cells(self) -> ConvnetOptions:
+        if self.reductions > self.cells:
+            raise ValueError(f"reductions is {self.reductions} with {self.cells} cells. Write at most one for each cell.")
+        return self

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 import aiga
-from aiga_architectures.options import PerceptronOptions
+from aiga_architectures.convnet import ConvnetNetwork
+from aiga_architectures.options import ConvnetOptions, PerceptronOptions
 from aiga_architectures.perceptron import PerceptronNetwork
 
 
@@ -18,3 +19,14 @@ class Perceptron(aiga.Plugin):
 
     def aiga_register(self, registry: aiga.Registry) -> None:
         registry.network("perceptron", PerceptronNetwork(self.options))
+
+
+class Convnet(aiga.Plugin):
+    """Registers the network ``convnet``."""
+
+    name: ClassVar[str] = "convnet"
+    Options: ClassVar[type[ConvnetOptions]] = ConvnetOptions
+    options: ConvnetOptions
+
+    def aiga_register(self, registry: aiga.Registry) -> None:
+        registry.network("convnet", ConvnetNetwork(self.options))
