@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -52,3 +52,21 @@ class ConvnetOptions(aiga.Options):
         if self.reductions > self.cells:
             raise ValueError(f"reductions is {self.reductions} with {self.cells} cells. Write at most one for each cell.")
         return self
+
+
+class PolicyOptions(aiga.Options):
+    """A policy with or without a memory, and the architectures that a search may reach from it."""
+
+    hidden: int = Field(default=32, ge=1, description="units")
+    memory: Literal["none", "recurrent", "plastic"] = Field(
+        default="recurrent", description="nothing; the units' activity of the step before; or Hebbian traces beside it"
+    )
+    activation: Activation = Field(default="tanh", description="of the units")
+    reward: bool = Field(default=True, description="perceive the reward of the step before, where the domain has one")
+    previous_action: bool = Field(default=True, description="perceive the last action, where the domain has one")
+    value: bool = Field(default=True, description="answer a value too, as actor-critic optimisers need")
+    weight_scale: float = Field(
+        default=0.9, ge=0.0, description="standard deviation of newborn recurrent weights, in units of 1 / sqrt(hidden)"
+    )
+    alpha_scale: float = Field(default=0.01, ge=0.0, description="standard deviation of newborn plasticities")
+    eta: float = Field(default=0.01, description="rate of change of traces within a life at birth; it is learned")

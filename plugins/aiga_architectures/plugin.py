@@ -6,8 +6,9 @@ from typing import ClassVar
 
 import aiga
 from aiga_architectures.convnet import ConvnetNetwork
-from aiga_architectures.options import ConvnetOptions, PerceptronOptions
+from aiga_architectures.options import ConvnetOptions, PerceptronOptions, PolicyOptions
 from aiga_architectures.perceptron import PerceptronNetwork
+from aiga_architectures.policy import PolicyNetwork
 
 
 class Perceptron(aiga.Plugin):
@@ -30,3 +31,14 @@ class Convnet(aiga.Plugin):
 
     def aiga_register(self, registry: aiga.Registry) -> None:
         registry.network("convnet", ConvnetNetwork(self.options))
+
+
+class Policy(aiga.Plugin):
+    """Registers the network ``policy``."""
+
+    name: ClassVar[str] = "policy"
+    Options: ClassVar[type[PolicyOptions]] = PolicyOptions
+    options: PolicyOptions
+
+    def aiga_register(self, registry: aiga.Registry) -> None:
+        registry.network("policy", PolicyNetwork(self.options))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from aiga import Network, Percept, Space, Stream
-from aiga.data import Leaves
+from aiga.data import Leaves, flatten, unflatten
 from aiga.padding import cut, padded
 from aiga.testing import NetworkSuite
 from aiga_architectures import Convnet, ConvnetNetwork
@@ -153,17 +153,21 @@ def descended(network: ConvnetNetwork, leaves: Leaves, x: Tensor) -> Leaves:
 
 
 def test_what_is_seen_together_can_be_differentiated_twice() -> None:
-    network = network_of(channels=2, cells=1, reductions=1, nodes=("0 conv1 + 0 max2",), activation="tanh")
+    network = network_of(
+        channels=2, cells=1, reductions=1, nodes=("0 conv3 + 1 max2", "2 avg3 + 0 identity"), activation="tanh"
+    )
     inputs = Space((1, 2, 2))
     leaves = network.init(Stream(1), network.build(network.structure, inputs, OUTPUTS), 2)
-    names, x = list(leaves), Stream(3).normal(2, 2, *inputs.shape).double().requires_grad_()
+    leaves = {name: leaf.double() for name, leaf in leaves.items()}
+    x = Stream(3).normal(2, 2, *inputs.shape).double().requires_grad_()
 
-    def answered(x: Tensor, *held: Tensor) -> Tensor:
-        seen, life = network.see(dict(zip(names, held, strict=True)), x)
+    def answered(x: Tensor, flat: Tensor) -> Tensor:
+        seen, life = network.see(unflatten(flat, leaves), x)
         return torch.cat([seen.flatten(), *(part.flatten() for part in life.values())])
 
-    held = [leaf.double().requires_grad_() for leaf in leaves.values()]
-    assert torch.autograd.gradgradcheck(answered, (x, *held), fast_mode=True)
+    flat = flatten(leaves).requires_grad_()
+    assert torch.autograd.gradcheck(answered, (x, flat), fast_mode=True)
+    assert torch.autograd.gradgradcheck(answered, (x, flat), fast_mode=True)
 
 
 @pytest.mark.parametrize(
