@@ -1,6 +1,7 @@
 """Architectures as genomes: networks that a search can vary, and that are evaluated many unlike ones at once."""
 
 from aiga_architectures.convnet import ConvnetNetwork as ConvnetNetwork
+from aiga_architectures.counting import parameters as parameters
 from aiga_architectures.options import ConvnetOptions as ConvnetOptions
 from aiga_architectures.options import PerceptronOptions as PerceptronOptions
 from aiga_architectures.options import PolicyOptions as PolicyOptions

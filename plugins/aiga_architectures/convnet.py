@@ -16,6 +16,7 @@ from aiga.data import Leaves
 from aiga.products import convolve, dense
 from aiga_architectures.activations import FUNCTIONS, GAINS
 from aiga_architectures.cells import KERNELS, POOLS, entering, nodes_of_text, operating, plan_of, plan_of_structure
+from aiga_architectures.convnet_space import ConvnetSpace
 from aiga_architectures.normalising import exact, scale, width_of_bucket
 from aiga_architectures.options import ConvnetOptions
 
@@ -45,6 +46,7 @@ class ConvnetNetwork:
             "norm": options.norm,
             "weight_norm": options.weight_norm,
         }
+        self.space = ConvnetSpace(self.structure, options)
 
     def build(self, structure: Structure, inputs: aiga.Space, outputs: aiga.Space) -> Layout:
         """Shapes of one agent's leaves: a ``kernel`` is ``(out, in, h, w)``, the head's ``weight`` ``(in, out)``.

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 import aiga
 from aiga_architectures.activations import Activation
-from aiga_architectures.cells import nodes_of_text
+from aiga_architectures.cells import Op, nodes_of_text
 from aiga_architectures.normalising import Norm
 
+DEPTH: Final = 8  # most hidden layers that a search has
+NODES: Final = 6  # most nodes of a cell that a search has
+MEMORIES: Final = ("none", "recurrent", "plastic")
+
+Memory = Literal["none", "recurrent", "plastic"]
 _Count = Annotated[int, Field(strict=True, ge=1)]
+_Whole = Annotated[int, Field(strict=True, ge=0)]
+_Activations = Annotated[tuple[Activation, ...], Field(strict=False, min_length=1)]
+_ALL: Final = ("leaky-relu", "relu", "tanh", "silu", "gelu", "softsign")
+
+
+def _ordered(bounds: tuple[int, int]) -> tuple[int, int]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"the lower bound {bounds[0]} is above the upper bound {bounds[1]}. Write the lower one first.")
+    return bounds
+
+
+_Bounds = Annotated[tuple[_Count, _Count], Field(strict=False), AfterValidator(_ordered)]
+_Depths = Annotated[
+    tuple[Annotated[_Whole, Field(le=DEPTH)], Annotated[_Whole, Field(le=DEPTH)]], Field(strict=False), AfterValidator(_ordered)
+]
 
 
 class PerceptronOptions(aiga.Options):
@@ -24,6 +44,12 @@ class PerceptronOptions(aiga.Options):
     skip: bool = Field(default=False, description="let the observation reach every later layer too")
     norm: Norm = Field(default="mean", description="subtract the mean over what is seen together, or nothing")
     weight_norm: bool = Field(default=True, description="scale what a unit sums up by a gain over the length of its weights")
+    search: Annotated[
+        tuple[Literal["width", "depth", "activation", "skip", "norm", "weight_norm"], ...], Field(strict=False)
+    ] = Field(default=("width", "depth", "activation", "skip"), description="what a search varies; all else stays as set")
+    widths: _Bounds = Field(default=(8, 128), description="fewest and most units of a layer in a search")
+    depths: _Depths = Field(default=(1, 4), description="fewest and most hidden layers in a search")
+    activations: _Activations = Field(default=_ALL, description="what a search chooses from")
 
 
 class ConvnetOptions(aiga.Options):
@@ -40,6 +66,21 @@ class ConvnetOptions(aiga.Options):
     activation: Activation = Field(default="leaky-relu", description="of every convolution")
     norm: Norm = Field(default="mean", description="subtract the mean over what is seen together, or nothing")
     weight_norm: bool = Field(default=True, description="scale what a unit sums up by a gain over the length of its weights")
+    search: Annotated[
+        tuple[Literal["width", "depth", "reductions", "nodes", "activation", "norm", "weight_norm"], ...], Field(strict=False)
+    ] = Field(
+        default=("width", "depth", "reductions", "nodes", "activation"),
+        description="what a search varies; all else stays as set",
+    )
+    widths: _Bounds = Field(default=(4, 32), description="fewest and most channels in a search")
+    depths: _Bounds = Field(default=(1, 4), description="fewest and most cells in a search")
+    most_reductions: int = Field(default=2, ge=0, description="most reductions in a search; pictures must be large enough")
+    most_nodes: int = Field(default=4, ge=1, le=NODES, description="most nodes of a cell in a search")
+    ops: Annotated[tuple[Op, ...], Field(strict=False, min_length=1)] = Field(
+        default=("identity", "conv1", "conv3", "conv1x3", "max2", "max3", "avg2", "avg3"),
+        description="operations that a search chooses from; for larger pictures there are conv1x7, max5 and avg5 too",
+    )
+    activations: _Activations = Field(default=_ALL, description="what a search chooses from")
 
     @field_validator("nodes")
     @classmethod
@@ -58,7 +99,7 @@ class PolicyOptions(aiga.Options):
     """A policy with or without a memory, and the architectures that a search may reach from it."""
 
     hidden: int = Field(default=32, ge=1, description="units")
-    memory: Literal["none", "recurrent", "plastic"] = Field(
+    memory: Memory = Field(
         default="recurrent", description="nothing; the units' activity of the step before; or Hebbian traces beside it"
     )
     activation: Activation = Field(default="tanh", description="of the units")
@@ -70,3 +111,11 @@ class PolicyOptions(aiga.Options):
     )
     alpha_scale: float = Field(default=0.01, ge=0.0, description="standard deviation of newborn plasticities")
     eta: float = Field(default=0.01, description="rate of change of traces within a life at birth; it is learned")
+    search: Annotated[
+        tuple[Literal["width", "memory", "activation", "reward", "previous_action"], ...], Field(strict=False)
+    ] = Field(default=("width", "memory", "activation"), description="what a search varies; all else stays as set")
+    widths: _Bounds = Field(default=(4, 64), description="fewest and most units in a search")
+    memories: Annotated[tuple[Memory, ...], Field(strict=False, min_length=1)] = Field(
+        default=MEMORIES, description="what a search chooses from"
+    )
+    activations: _Activations = Field(default=("tanh", "softsign", "relu"), description="what a search chooses from")

@@ -16,6 +16,7 @@ from aiga.products import dense
 from aiga_architectures.activations import FUNCTIONS, GAINS, known
 from aiga_architectures.normalising import checked, exact, scale, width_of_bucket
 from aiga_architectures.options import PerceptronOptions
+from aiga_architectures.perceptron_space import PerceptronSpace
 
 
 class Layer(NamedTuple):
@@ -60,6 +61,7 @@ class PerceptronNetwork:
             "norm": options.norm,
             "weight_norm": options.weight_norm,
         }
+        self.space = PerceptronSpace(self.structure, options)
 
     def build(self, structure: Structure, inputs: aiga.Space, outputs: aiga.Space) -> Layout:
         """Shapes of one agent's leaves: a ``weight`` is ``(in, out)``, the observation first where it skips layers.

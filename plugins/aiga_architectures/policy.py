@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,9 +19,8 @@ from aiga.components import Layout, Life, Structure
 from aiga.data import Leaves
 from aiga_architectures.activations import FUNCTIONS, known
 from aiga_architectures.normalising import exact, width_of_bucket
-from aiga_architectures.options import PolicyOptions
-
-MEMORIES: Final = ("none", "recurrent", "plastic")
+from aiga_architectures.options import MEMORIES, PolicyOptions
+from aiga_architectures.policy_space import PolicySpace
 
 
 class PolicyNetwork:
@@ -50,6 +49,7 @@ class PolicyNetwork:
             "previous_action": options.previous_action,
             "value": options.value,
         }
+        self.space = PolicySpace(self.structure, options)
 
     def build(self, structure: Structure, inputs: aiga.Space, outputs: aiga.Space) -> Layout:
         """Shapes of one agent's leaves: weights are ``(from, to)``.
