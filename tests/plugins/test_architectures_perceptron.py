@@ -95,6 +95,21 @@ def test_settled_agents_answer_at_birth_as_in_the_life_before(network: Perceptro
     assert torch.allclose(output.action, network.answers(leaves, life, x)[:, 0], atol=1e-5)
 
 
+def test_steps_follow_leaves_that_are_changed_in_place_and_others_of_the_same_kind() -> None:
+    network = network_of(hidden=(7, 5))
+    leaves, given = born(network, 3), Percept(pictures(3, 1)[:, 0])
+    others, life = {name: leaf.flip(0) for name, leaf in leaves.items()}, network.newborn(leaves)
+    before = network.step(leaves, life, given)[0].action
+    assert torch.equal(network.step(leaves, life, given)[0].action, before)
+    mirrored = network.step(others, life, Percept(given.observation.flip(0)))[0].action
+    assert torch.equal(mirrored, before.flip(0))
+    for leaf in leaves.values():
+        leaf.mul_(1.5)
+    after = network.step(leaves, life, given)[0].action
+    assert torch.equal(after, network_of(hidden=(7, 5)).step(leaves, life, given)[0].action)
+    assert not torch.allclose(after, before)
+
+
 def test_an_observation_that_all_share_is_seen_as_if_each_had_its_own(network: PerceptronNetwork) -> None:
     leaves, x = born(network, 3), pictures(1, 6)
     alone, life = network.see(leaves, x)
