@@ -148,6 +148,16 @@ class Network(Protocol):
     ``E`` of each; ``traces: tuple[str, ...]``, the parts of a life that hold what was learnt in it and are not activities:
     reports ask what an agent is worth without, by :func:`aiga.forgetting.forgetful`.
 
+    Of networks that a search compares: ``see(leaves, x) -> tuple[Tensor, Life]``, the action parameters ``[P, T, ...]`` for
+    ``T`` observations seen together, ``x`` being ``[P, T, ...]`` or ``[1, T, ...]`` shared by all, and the life that holds what
+    was counted over them (statistics of normalisation, of this batch alone); differentiable twice in leaves and ``x``;
+    ``settled(leaves, life) -> Leaves``, agents of the same structure that answer at birth as these do in that life;
+    ``bucket(structure) -> Structure``, the structure that this one is evaluated as, once :func:`aiga.padding.padded` has filled
+    its leaves up with zeros to the layout of that: agents of one bucket are rows of one batch, a bucket's bucket is itself,
+    answers are the same but for rounding, and descent keeps the filling zero. A ``space``'s ``initial(rng, count)``,
+    ``mutate(rng, structures)`` and ``cross(rng, a, b)`` answer a list of structures, a mutant being another than its parent;
+    ``describe(structures)`` is ``[B, d]`` float64, ``distance(a, b)`` ``[A, B]``.
+
     Attributes:
         structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from torch import Tensor
 from aiga.answers import check_scores
 from aiga.codec import dumps, loads
 from aiga.components import Domain, Network, Registry
-from aiga.data import Pairs, Population, Scores, Status
+from aiga.data import Kind, Pairs, Population, Scores, Status
+from aiga.padding import bucket, filled
 from aiga_local.padding import PaddedNetwork
 
 Span = tuple[int, int]  # from, up to: places in Work.lanes
@@ -27,7 +29,7 @@ class Work:
         domain: name of the domain.
         pairs: environments and agents; parents and operators are left out.
         seeds: ``[P, E]`` int64.
-        lanes: ``[P * E]`` int64, ``pair * E + episode``, grouped by (kind of environment, kind of agent).
+        lanes: ``[P * E]`` int64, ``pair * E + episode``, grouped by (kind of environment, bucket of agent).
         edges: where each group ends in ``lanes``.
     """
 
@@ -38,8 +40,14 @@ class Work:
     edges: tuple[int, ...]
 
     @staticmethod
-    def of(domain: str, pairs: Pairs, seeds: Tensor) -> Work:
+    def of(domain: str, pairs: Pairs, seeds: Tensor, bucket: Callable[[Kind], Kind] = lambda kind: kind) -> Work:
         """Groups the lanes of a call.
+
+        Args:
+            domain: name of the domain.
+            pairs: environments and agents of any kinds.
+            seeds: ``[P, E]`` int64.
+            bucket: the kind that agents of a kind are evaluated as; those of one can be lived in one call.
 
         Raises:
             ValueError: if ``seeds`` is not ``[P, E]`` with at least one episode.
@@ -48,7 +56,7 @@ class Work:
             raise ValueError(f"seeds must be [{len(pairs)}, E], at least one episode a pair; found {list(seeds.shape)}")
         plain = Pairs.of(pairs.envs, pairs.agents, pairs.env.cpu(), pairs.agent.cpu())
         kinds = max(len(pairs.agents.batches), 1)
-        group = _kinds(plain.envs, plain.env) * kinds + _kinds(plain.agents, plain.agent)
+        group = _kinds(plain.envs, plain.env) * kinds + _kinds(plain.agents, plain.agent, bucket)
         order = torch.argsort(group, stable=True)
         episodes = seeds.shape[1]
         lanes = (order[:, None] * episodes + torch.arange(episodes)).flatten()
@@ -86,9 +94,9 @@ class Work:
         return Work(tree["domain"], pairs, tree["seeds"], tree["lanes"], tree["edges"])
 
 
-def _kinds(population: Population, rows: Tensor) -> Tensor:
+def _kinds(population: Population, rows: Tensor, of: Callable[[Kind], Kind] = lambda kind: kind) -> Tensor:
     numbers: dict[object, int] = {}
-    each = [torch.full((len(b),), numbers.setdefault(b.kind, len(numbers))) for b in population.batches]
+    each = [torch.full((len(b),), numbers.setdefault(of(b.kind), len(numbers))) for b in population.batches]
     return torch.cat([torch.empty(0, dtype=torch.int64), *each])[rows]
 
 
@@ -101,16 +109,33 @@ def live(work: Work, span: Span, rows: int, registry: Registry, device: torch.de
     """
     domain: Domain = registry.get("domain", work.domain)
     pairs, seeds = work.block(span)
-    envs, (env_row,) = Population.join(Population(tuple(b.to(device) for b in pairs.envs.batches)))
-    agents, (agent_row,) = Population.join(Population(tuple(b.to(device).explicit() for b in pairs.agents.batches)))
-    network: Network = registry.get("network", agents.batches[0].kind.component)
-    scores = domain.live(
-        Pairs.of(envs, agents, env_row[pairs.env], agent_row[pairs.agent]), PaddedNetwork(network, rows), seeds
-    )
+    pairs, network = real(pairs, domain, registry, device)
+    scores = domain.live(pairs, PaddedNetwork(network, rows), seeds)
     if isinstance(scores, tuple):
         scores = scores[0]
     check_scores(len(seeds))(scores)
     return scores
+
+
+def bucket_of(registry: Registry, kind: Kind) -> Kind:
+    """The kind that agents of ``kind`` are evaluated as.
+
+    Raises:
+        KeyError: if their network is not registered.
+    """
+    return bucket(registry.get("network", kind.component), kind)
+
+
+def real(pairs: Pairs, domain: Domain, registry: Registry, device: torch.device) -> tuple[Pairs, Network]:
+    """Pairs of one kind of environments and one bucket of agents as a domain gets them, and the agents' network.
+
+    Agents are always filled up to their bucket, so that their bits do not hang on which other architectures there are.
+    """
+    envs, (env,) = Population.join(Population(tuple(batch.to(device) for batch in pairs.envs.batches)))
+    network: Network = registry.get("network", pairs.agents.batches[0].kind.component)
+    batches = (filled(network, batch.to(device), domain.inputs, domain.outputs) for batch in pairs.agents.batches)
+    agents, (agent,) = Population.join(Population(tuple(batches)))
+    return Pairs.of(envs, agents, env[pairs.env], agent[pairs.agent]), network
 
 
 def failed(count: int, status: Status, reason: str) -> Scores:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from aiga.components import Domain, Registry
-from aiga.data import Pairs, Population, Scores, Status, Trajectory
+from aiga.data import Kind, Pairs, Scores, Status, Trajectory
 from aiga.errors import RAISED, Abandoned
-from aiga_local.blocks import Span, Work, explain, failed, live
+from aiga_local.blocks import Span, Work, bucket_of, explain, failed, live, real
 from aiga_local.gather import gather
 from aiga_local.padding import PaddedNetwork
 from aiga_local.pool import Pool
@@ -72,9 +72,7 @@ class LocalExecutor:
             ValueError: if ``seeds`` is not ``[P, E]``.
         """
         where: Domain = self._registry.get("domain", domain)
-        work = Work.of(domain, pairs, seeds)
-        for component in {batch.kind.component for batch in pairs.agents.batches}:
-            self._registry.get("network", component)
+        work = Work.of(domain, pairs, seeds, self._bucket)
         serial = where.parallelism == "serial"
         with _threads(1 if serial else self._threads):
             if not (serial and self._workers and len(pairs)):
@@ -89,7 +87,7 @@ class LocalExecutor:
 
         Args:
             domain: name of the domain.
-            pairs: environments of one kind with agents of one kind, at most one block of them.
+            pairs: environments of one kind with agents of one kind or bucket, at most one block of them.
             seeds: ``[P]`` int64.
 
         Raises:
@@ -100,15 +98,13 @@ class LocalExecutor:
         serial = where.parallelism == "serial"
         device = self._device if where.parallelism == "device" else torch.device("cpu")
         rows = self._block if serial else self._device_block
-        work = Work.of(domain, pairs, seeds[:, None])
+        work = Work.of(domain, pairs, seeds[:, None], self._bucket)
         if len(work.spans(rows)) != 1:
             raise ValueError(f"pairs of one kind and at most {rows} of them can be recorded; found {len(pairs)}")
         given, lives = work.block((0, len(pairs)))
-        envs, (env,) = Population.join(Population(tuple(batch.to(device) for batch in given.envs.batches)))
-        agents, (agent,) = Population.join(Population(tuple(batch.to(device).explicit() for batch in given.agents.batches)))
-        network = PaddedNetwork(self._registry.get("network", agents.batches[0].kind.component), rows)
+        given, network = real(given, where, self._registry, device)
         with _threads(1 if serial else self._threads):
-            made = where.live(Pairs.of(envs, agents, env[given.env], agent[given.agent]), network, lives, record=True)
+            made = where.live(given, PaddedNetwork(network, rows), lives, record=True)
         if not isinstance(made, tuple):
             raise ValueError(f"the domain {domain!r} answered no lifetimes when asked to record them")
         return made
@@ -123,6 +119,9 @@ class LocalExecutor:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
+
+    def _bucket(self, kind: Kind) -> Kind:
+        return bucket_of(self._registry, kind)
 
     def _stop(self) -> bool:
         return self.interrupted()
