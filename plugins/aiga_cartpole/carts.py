@@ -75,5 +75,5 @@ class Carts:
 
 
 def born(spread: Tensor, seeds: Tensor) -> Tensor:
-    """``[4, P]`` float64 states at birth: numbers drawn evenly, at most ``spread`` ``[P]`` from zero, as ``seeds`` ``[P]`` say."""
+    """``[4, P]`` float64 states at birth: numbers at most ``spread`` ``[P]`` from zero, drawn evenly by ``seeds`` ``[P]``."""
     return (_CHANCE.rows(seeds).uniform(4, low=-1.0, high=1.0, device=spread.device) * spread[:, None]).T.contiguous()
