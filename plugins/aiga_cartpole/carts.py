@@ -43,10 +43,11 @@ class Carts:
 
     def __init__(self, physics: Mapping[str, Tensor], state: Tensor) -> None:
         self.state = state
-        self._gravity, self._force = physics["gravity"], physics["force"]
+        self._gravity, self._right, self._left = physics["gravity"], physics["force"], -physics["force"]
         self._pole, self._length = physics["pole_mass"], physics["pole_length"]
         self._mass, self._moment = physics["pole_mass"] + physics["cart_mass"], physics["pole_mass"] * physics["pole_length"]
-        self._series = torch.tensor(_SERIES, dtype=torch.float64, device=state.device).T[:, :, None]
+        self._series = torch.tensor(_SERIES, dtype=torch.float64, device=state.device).T[:, :, None].unbind(dim=0)
+        self._limits = torch.tensor([[TRACK], [LEAN]], dtype=torch.float64, device=state.device)
         self.fallen = self._beyond()
         self._tau = torch.full_like(self._mass, TAU).masked_fill(self.fallen, 0.0)
 
@@ -54,7 +55,7 @@ class Carts:
         """A step in which every cart is pushed, to the right where ``right`` ``[P]`` bool says so, else to the left."""
         _, speed, angle, turning = self.state.unbind(dim=0)
         sine, cosine = self._sines(angle)
-        force = torch.where(right, self._force, -self._force)
+        force = torch.where(right, self._right, self._left)
         pull = (force + self._moment * turning.square() * sine) / self._mass
         turn = (self._gravity * sine - cosine * pull) / (self._length * (4.0 / 3.0 - self._pole * cosine.square() / self._mass))
         drive = pull - self._moment * turn * cosine / self._mass
@@ -64,14 +65,14 @@ class Carts:
 
     def _sines(self, angle: Tensor) -> tuple[Tensor, Tensor]:
         square = angle * angle
-        rest = self._series[0].expand(-1, len(angle))
+        rest = self._series[0]
         for coefficient in self._series[1:]:
             rest = rest * square + coefficient
         rest = rest * square
         return angle + angle * rest[0], rest[1] + 1.0
 
     def _beyond(self) -> Tensor:
-        return (self.state[0].abs() > TRACK) | (self.state[2].abs() > LEAN)
+        return (self.state[::2].abs() > self._limits).any(dim=0)
 
 
 def born(spread: Tensor, seeds: Tensor) -> Tensor:
