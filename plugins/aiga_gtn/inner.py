@@ -33,6 +33,7 @@ def teach(
     groups: Sequence[Group],
     *,
     block: int = 0,
+    replay: bool = True,
     judged: tuple[Tensor, Tensor] | None = None,
     intermediate: int = 0,
     watch: Watch | None = None,
@@ -43,7 +44,8 @@ def teach(
         teacher: shows, and sets the pace.
         lesson: of the teacher's steps.
         groups: the learners as they are born.
-        block: steps that are computed again at once in the backward pass; 0 keeps what all of them need.
+        block: steps whose examples are made at once; 0 for all.
+        replay: where there are several blocks, compute each again in the backward pass, and keep no graph.
         judged: real examples ``[learners, N, *shape]`` and labels ``[learners, N]``, for ``intermediate``.
         intermediate: steps after which the loss on these is added up; 0 for never.
         watch: is told of meta-gradients that are no finite numbers.
@@ -54,7 +56,7 @@ def teach(
     """
     life = _Life(teacher, lesson, groups, block or teacher.steps, judged, intermediate, watch)
     shared = [parameter for parameter in teacher.parameters() if parameter.requires_grad]
-    states = chain(life.block, life.blocks, life.born(), shared, replay=block > 0 and torch.is_grad_enabled())
+    states = chain(life.block, life.blocks, life.born(), shared, replay=replay and life.blocks > 1)
     return list(states[:-1]), states[-1]
 
 

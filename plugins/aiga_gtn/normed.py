@@ -31,9 +31,7 @@ class NormedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[..., outputs]`` for ``[..., inputs]``."""
-        scale = self.length / self.direction.norm(dim=1)
-        y: Tensor = functional.linear(x, self.direction) * scale
-        return y if self.bias is None else y + self.bias
+        return functional.linear(x, _weight(self.direction, self.length), self.bias)
 
 
 class NormedConvolution(nn.Module):
@@ -53,9 +51,13 @@ class NormedConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, outputs, H, W]`` for ``[B, inputs, H, W]``."""
-        scale = self.length / self.direction.flatten(1).norm(dim=1)
-        y: Tensor = functional.conv2d(functional.pad(x, (1, 1, 1, 1), mode="reflect"), self.direction) * scale[:, None, None]
-        return y if self.bias is None else y + self.bias[:, None, None]
+        wide = functional.pad(x, (1, 1, 1, 1), mode="reflect")
+        return functional.conv2d(wide, _weight(self.direction, self.length), self.bias)
+
+
+def _weight(direction: Tensor, length: Tensor) -> Tensor:
+    """Weights ``[outputs, ...]`` of this direction and length; in one operation, so that a gradient has one way to a parameter."""
+    return torch._weight_norm(direction, length.reshape(-1, *[1] * (direction.ndim - 1)), 0)
 
 
 class BatchNorm(nn.Module):

@@ -41,6 +41,7 @@ def meta_gradient(
     real: tuple[Tensor, Tensor],
     *,
     block: int = 0,
+    replay: bool = True,
     intermediate: int = 0,
 ) -> Outcome:
     """Teaches learners and follows what they lose back into the teacher. Whoever fails is left out, as if it had never been.
@@ -50,7 +51,8 @@ def meta_gradient(
         lesson: the same for all learners.
         groups: of learners.
         real: examples ``[learners, N, *shape]`` that each is judged by, and their labels ``[learners, N]``.
-        block: steps that are replayed at once; 0 keeps what all need.
+        block: steps whose examples are made at once; 0 for all.
+        replay: with several blocks, compute each again for its gradient, and keep no graph.
         intermediate: steps after which a learner is judged before the end; 0 for never.
     """
     parameters = [parameter for parameter in teacher.parameters() if parameter.requires_grad]
@@ -60,7 +62,7 @@ def meta_gradient(
     while left:
         watch = Watch(len(numbers), real[0].device)
         with torch.enable_grad():
-            flats, lost = teach(teacher, lesson, left, block=block, judged=real, intermediate=intermediate, watch=watch)
+            flats, lost = teach(teacher, lesson, left, block=block, replay=replay, judged=real, intermediate=intermediate, watch=watch)
             last = losses(left, flats, *real)
             sound, reason = (last + lost).detach().isfinite(), LOSS
             gradients: tuple[Tensor, ...] = ()

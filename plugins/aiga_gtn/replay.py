@@ -18,11 +18,12 @@ Block = Callable[[int, State], State]
 def chain(block: Block, count: int, state: State, shared: Sequence[Tensor], replay: bool) -> State:
     """``state`` after ``block(0, state)`` to ``block(count - 1, state)``.
 
-    With and without ``replay`` the gradients are the same to the bit, for each block is computed and differentiated as it is
-    without, and what reaches ``shared`` from the blocks is added in the order of autograd: from the last block to the first.
+    With and without ``replay`` the gradients are the same to the bit: each block is computed and differentiated as it is
+    without, and what reaches ``shared`` from the blocks is added in the order of autograd, from the last block to the first.
 
     Args:
-        block: the same for the same arguments; of what needs gradients it uses ``shared`` and the state only.
+        block: the same for the same arguments. Of what needs gradients it uses the state and ``shared`` only, and of that each
+            in one operation: autograd would add up several one by one.
         count: of blocks.
         state: floating tensors; a block may make it of another number of tensors.
         shared: leaves that the blocks use.

@@ -63,7 +63,7 @@ class Teacher(nn.Module):
     @property
     def pace(self) -> tuple[Tensor, Tensor]:
         """``[T]`` rates, and ``[T]`` momenta."""
-        return torch.sigmoid(self.rates) * self._max_rate, torch.sigmoid(self.momenta)
+        return self._pace(self.rates, self.momenta)
 
     def draw(self, rng: aiga.Stream) -> Lesson:
         """A lesson on the teacher's device, and in the form of its numbers."""
@@ -81,8 +81,10 @@ class Teacher(nn.Module):
         else:
             chosen = labels if lesson.chosen is None else lesson.chosen[first:last]
             y = torch.softmax(self.labels[chosen], dim=2)
-        rate, momentum = (part[first:last] for part in self.pace)
-        return Taught(x, y, rate, momentum)
+        return Taught(x, y, *self._pace(self.rates[first:last], self.momenta[first:last]))
+
+    def _pace(self, rates: Tensor, momenta: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.sigmoid(rates) * self._max_rate, torch.sigmoid(momenta)
 
 
 def new(options: GtnOptions, inputs: Space, outputs: Space, examples: Examples, rng: aiga.Stream) -> Teacher:
