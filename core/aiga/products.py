@@ -46,25 +46,31 @@ def dense(x: Tensor, weight: Tensor, bias: Tensor, exact: bool) -> Tensor:
     return torch.cat(pieces, dim=1)[:, :count] + bias[:, None]
 
 
-def convolve(x: Tensor, kernel: Tensor, stride: int, exact: bool) -> Tensor:
-    """``[B, T, out, H', W']`` of pictures ``[B, T, in, H, W]`` under kernels ``[B, out, in, 3, 3]``, without padding."""
+def convolve(x: Tensor, kernel: Tensor, stride: int, exact: bool, padding: tuple[int, int] = (0, 0)) -> Tensor:
+    """``[B, T, out, H', W']`` of pictures ``[B, T, in, H, W]`` under kernels ``[B, out, in, h, w]``.
+
+    Pictures ``[1, T, in, H, W]`` are shared by all rows. ``padding`` rows and columns of zeros are added on every side. A fast
+    one keeps all rows of a picture together in memory: where one follows another, nothing is copied in between.
+    """
     if exact:
-        return _unfolded(x, kernel, stride)
+        padded = functional.pad(x, (padding[1], padding[1], padding[0], padding[0])) if any(padding) else x
+        return _unfolded(padded.expand(len(kernel), -1, -1, -1, -1), kernel, stride)
     rows, count, channels, *size = x.shape
     side_by_side = x.transpose(0, 1).reshape(count, rows * channels, *size)
-    out = functional.conv2d(side_by_side, kernel.flatten(0, 1), stride=stride, groups=rows)
-    return out.reshape(count, rows, -1, *out.shape[2:]).transpose(0, 1)
+    out = functional.conv2d(side_by_side, kernel.flatten(0, 1), stride=stride, padding=padding, groups=rows)
+    return out.reshape(count, len(kernel), -1, *out.shape[2:]).transpose(0, 1)
 
 
 def _unfolded(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
     """A convolution as one product a picture."""
-    rows, side, (high, wide) = len(x), kernel.shape[-1], ((length - kernel.shape[-1]) // stride + 1 for length in x.shape[3:])
+    rows, sides = len(x), kernel.shape[3:]
+    high, wide = ((length - side) // stride + 1 for length, side in zip(x.shape[3:], sides, strict=True))
     flat = _lines(_lines(kernel.flatten(2), 1), 2)
     held = flat.shape[2] * (high * wide + flat.shape[1]) * rows
     pieces = []
     for some in torch.split(x, max(1, _NUMBERS // held), dim=1):
-        windows = some.unfold(3, side, stride).unfold(4, side, stride)
-        columns = windows.permute(0, 1, 2, 5, 6, 3, 4).reshape(-1, x.shape[2] * side * side, high * wide)
+        windows = some.unfold(3, sides[0], stride).unfold(4, sides[1], stride)
+        columns = windows.permute(0, 1, 2, 5, 6, 3, 4).reshape(-1, x.shape[2] * sides.numel(), high * wide)
         mine = flat[:, None].expand(-1, some.shape[1], -1, -1).reshape(-1, *flat.shape[1:])
         product = matmul(mine, columns, exact=True)[:, : kernel.shape[1]]
         pieces.append(product.reshape(rows, some.shape[1], -1, high, wide))

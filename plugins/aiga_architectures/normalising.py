@@ -44,6 +44,6 @@ def checked(who: str, norm: object) -> bool:
     return norm == "mean"
 
 
-def width_of_bucket(width: int) -> int:
-    """The width that layers of up to ``width`` units are filled up to: a power of two, 16 or more."""
-    return max(16, 1 << (width - 1).bit_length())
+def width_of_bucket(width: int, least: int = 16) -> int:
+    """The width that layers of up to ``width`` units are filled up to: a power of two, ``least`` or more."""
+    return max(least, 1 << (width - 1).bit_length())

@@ -14,8 +14,10 @@ from aiga.components import Layout, Life, Structure
 from aiga.data import Leaves
 from aiga.products import dense
 from aiga_architectures.activations import FUNCTIONS, GAINS, known
+from aiga_architectures.kept import Kept
 from aiga_architectures.normalising import checked, exact, scale, width_of_bucket
 from aiga_architectures.options import PerceptronOptions
+from aiga_architectures.perceptron_space import PerceptronSpace
 
 
 class Layer(NamedTuple):
@@ -60,6 +62,8 @@ class PerceptronNetwork:
             "norm": options.norm,
             "weight_norm": options.weight_norm,
         }
+        self.space = PerceptronSpace(self.structure, options)
+        self._kept: Kept[list[tuple[Tensor, Tensor]]] = Kept()
 
     def build(self, structure: Structure, inputs: aiga.Space, outputs: aiga.Space) -> Layout:
         """Shapes of one agent's leaves: a ``weight`` is ``(in, out)``, the observation first where it skips layers.
@@ -117,10 +121,13 @@ class PerceptronNetwork:
         """``[B, out]`` action parameters; on a CPU bits hang on the row alone, unless gradients are wanted."""
         if not exact(leaves, life):
             return aiga.Output(self.answers(leaves, life, percept.observation[:, None])[:, 0]), life
+        layers = layers_of(leaves)
+        settled = self._kept.get(
+            [*leaves.values(), *life.values()], lambda: [_settled(leaves, life, layer) for layer in layers]
+        )
         h = x = percept.observation.flatten(1).to(_dtype(leaves))
-        for layer in layers_of(leaves):
+        for layer, (weight, bias) in zip(layers, settled, strict=True):
             h = torch.cat([x, h], dim=1) if layer.skip else h
-            weight, bias = _settled(leaves, life, layer)
             h = FUNCTIONS[layer.activation]((weight * h[:, :, None]).sum(dim=1) + bias)
         return aiga.Output(h), life
 
