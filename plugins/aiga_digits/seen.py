@@ -12,6 +12,7 @@ from aiga import Stream
 from aiga.data import Leaves
 from aiga.resample import bilinear, turned
 from aiga.streams import combine, derive, mix
+from aiga.tiles import Picture
 from aiga_digits.genome import available, members
 from aiga_digits.shelves import Chosen, Shelf
 from aiga_digits.sources import SPLITS, Collection, Split
@@ -32,6 +33,7 @@ class Images:
     def __init__(self, collection: Collection, device: torch.device) -> None:
         self._images, self._labels = collection.images.to(device), collection.labels.to(device)
         self._mean, self._deviation = (part.to(device) for part in collection.scale)
+        self._brightest = float(collection.images.max())
         self.shelves: dict[Split, Shelf] = {
             split: Shelf(collection.labels, collection.splits[split]).to(device) for split in SPLITS
         }
@@ -74,6 +76,12 @@ class Images:
         if bool((leaves["pixels"] > 0.0).any()):
             x = x + _beside(leaves["pixels"].float(), x) * _noise(leaves["seed"], rows, x)
         return x
+
+    def pixels(self, x: Tensor) -> Picture:
+        """``[..., H, W, 3]`` of images as they are seen, for people."""
+        there = (x * self._deviation + self._mean) / self._brightest
+        colours = there.expand(*x.shape[:-3], 3, *x.shape[-2:]).movedim(-3, -1)
+        return (colours.clamp(0.0, 1.0) * 255.0).round().to("cpu", torch.uint8).numpy()
 
 
 def logits_of(leaves: Leaves, logits: Tensor) -> Tensor:
