@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from support import merge
 from torch import Tensor
 
 import aiga
-from aiga import Batch, Contestant, Kind, Pairs, Population, Report, Scores, Space, Stream
+from aiga import Batch, Contestant, Kind, Pairs, Population, Report, Scores, Space, Stream, training
 from aiga.components import Structure
 from aiga_architectures.options import PerceptronOptions
 from aiga_architectures.perceptron import PerceptronNetwork
@@ -117,3 +119,26 @@ class Blobs(aiga.Plugin):
         registry.network("small", Small())
         registry.network("leaky", Small("leaky-relu"))
         registry.network("explosive", Explosive())
+
+
+TEACH: dict[str, Any] = {
+    "run": {"seed": 7},
+    "population": {"domain": "blobs", "networks": ["small"]},
+    "train": {"trainer": "gtn", "accelerator": "cpu", "max_steps": 12, "checkpoint_every": 2, "log_every_n_steps": 1},
+    "plugins": {
+        "blobs": {"path": __file__},
+        "gtn": {
+            "options": {
+                "steps": 3, "batch": 9, "noise": 3, "hidden": [8], "learners": 2, "examples": 20, "epoch": 5,
+                "validated": 2, "taught": 3, "decay": 10,
+            }
+        },
+    },
+}  # fmt: skip
+
+"""A teacher of two learners for 12 steps, in epochs of five."""
+
+
+def teach(folder: Path, name: str = "t", callbacks: tuple[Any, ...] = (), **changes: Any) -> training.TrainingRun:
+    """:data:`TEACH` with ``changes`` laid over it, trained."""
+    return training.train(merge(TEACH, changes), name=name, runs=folder, callbacks=callbacks)

@@ -56,7 +56,7 @@ class NormedConvolution(nn.Module):
 
 
 def _weight(direction: Tensor, length: Tensor) -> Tensor:
-    """Weights ``[outputs, ...]`` of this direction and length; in one operation, so that a gradient has one way to a parameter."""
+    """Weights ``[outputs, ...]`` of this direction and length, in one operation: a gradient has one way to each parameter."""
     return torch._weight_norm(direction, length.reshape(-1, *[1] * (direction.ndim - 1)), 0)
 
 

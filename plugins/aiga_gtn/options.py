@@ -63,7 +63,7 @@ class GtnOptions(aiga.Options):
     max_rate: float = Field(default=10.0, gt=0.0)
     learners: int = Field(default=4, ge=1)
     architectures: Literal["common", "sampled", "fixed"] = "common"
-    examples: int = Field(default=128, ge=1)
+    examples: int = Field(default=256, ge=1)
     intermediate: int = Field(default=0, ge=0)
     lr: float = Field(default=0.01, gt=0.0)
     beta1: float = Field(default=0.9, ge=0.0, lt=1.0)

@@ -62,7 +62,9 @@ def meta_gradient(
     while left:
         watch = Watch(len(numbers), real[0].device)
         with torch.enable_grad():
-            flats, lost = teach(teacher, lesson, left, block=block, replay=replay, judged=real, intermediate=intermediate, watch=watch)
+            flats, lost = teach(
+                teacher, lesson, left, block=block, replay=replay, judged=real, intermediate=intermediate, watch=watch
+            )
             last = losses(left, flats, *real)
             sound, reason = (last + lost).detach().isfinite(), LOSS
             gradients: tuple[Tensor, ...] = ()

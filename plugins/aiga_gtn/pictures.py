@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aiga.plots import Curve, Panel, gallery, plot
+from aiga.plots import Curve, Panel, plot, png
+from aiga.tiles import Picture, captioned, framed
 from aiga_gtn.inner import courses
 from aiga_gtn.learners import Nursery
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from aiga_gtn.module import GtnModule
 
 SHOWN = 10  # classes, and steps, of a picture
+SIDE = 48  # pixels of an example in it, at least
+WHITE, EDGE = (255, 255, 255), 2
 
 
 def drawn(module: GtnModule, nursery: Nursery) -> dict[str, bytes]:
@@ -31,24 +35,23 @@ def drawn(module: GtnModule, nursery: Nursery) -> dict[str, bytes]:
     if _picture(module.shown()[0], (0.0, 1.0)) is None:
         return files
     if module.snapshots:
-        columns = {f"{step:,}": _gallery(shown) for step, shown in module.snapshots.items()}
-        files["samples.png"] = gallery(columns)
-    files["lessons.png"] = lessons(module)
+        rows = {f"outer step {step:,}": shown for step, shown in module.snapshots.items()}
+        files["samples.png"] = png(_page(rows))
+    files["lessons.png"] = png(lessons(module))
     return files
 
 
-def lessons(module: GtnModule) -> bytes:
-    """The first example of every class, step by step: a column each step."""
+def lessons(module: GtnModule) -> Picture:
+    """The first example of every class, step by step: a row each step."""
     with torch.no_grad():
         lesson = module.teacher.draw(module.rng.child("shown"))
         steps = sorted(set(np.linspace(0, module.teacher.steps - 1, SHOWN).round().astype(int).tolist()))
-        columns = {}
+        rows = {}
         for step in steps:
-            shown = module.teacher.show(lesson, step, step + 1)
-            labels = lesson.labels[step]
+            x, labels = module.teacher.show(lesson, step, step + 1).x[0], lesson.labels[step]
             first = [int((labels == label).int().argmax()) for label in range(module.teacher.classes)]
-            columns[f"step {step + 1}"] = _gallery(shown.x[0][first].cpu())
-    return gallery(columns)
+            rows[f"step {step + 1} of {module.teacher.steps}"] = x[first].cpu()
+    return _page(rows)
 
 
 def inner(module: GtnModule, nursery: Nursery) -> bytes:
@@ -72,14 +75,19 @@ def inner(module: GtnModule, nursery: Nursery) -> bytes:
     )
 
 
-def _gallery(examples: Tensor) -> list[NDArray[np.uint8]]:
-    """One picture each of ``[classes, *shape]``, all in one range."""
-    reach = (float(examples.min()), float(examples.max()))
-    pictures = [_picture(example, reach) for example in examples[:SHOWN]]
-    return [picture for picture in pictures if picture is not None]
+def _page(rows: Mapping[str, Tensor]) -> Picture:
+    """Rows of examples ``[classes, *shape]``, all in one range, each under its name."""
+    reach = (min(float(row.min()) for row in rows.values()), max(float(row.max()) for row in rows.values()))
+    strips = []
+    for name, row in rows.items():
+        pictures = [picture for example in row[:SHOWN] if (picture := _picture(example, reach)) is not None]
+        size = max(1, SIDE // pictures[0].shape[0])
+        wide = [framed(picture.repeat(size, axis=0).repeat(size, axis=1), WHITE, EDGE) for picture in pictures]
+        strips.append(captioned(np.concatenate(wide, axis=1), name))
+    return np.concatenate(strips)
 
 
-def _picture(example: Tensor, reach: tuple[float, float]) -> NDArray[np.uint8] | None:
+def _picture(example: Tensor, reach: tuple[float, float]) -> Picture | None:
     """``[H, W, 3]``; None where the shape is no image's, nor a square's."""
     shape = tuple(example.shape)
     side = math.isqrt(example.numel())

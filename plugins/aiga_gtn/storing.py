@@ -20,7 +20,12 @@ VERSION = 1
 
 def packed(teacher: Teacher, options: GtnOptions) -> dict[str, bytes]:
     """The two files, by name."""
-    told = {"version": VERSION, "classes": teacher.classes, "options": options.model_dump(mode="json")}
+    told = {
+        "version": VERSION,
+        "inputs": list(teacher.shape),
+        "classes": teacher.classes,
+        "options": options.model_dump(mode="json"),
+    }
     state = {name: value.detach().cpu().contiguous() for name, value in teacher.state_dict().items()}
     return {f"{NAME}.safetensors": save(state), f"{NAME}.json": f"{json.dumps(told, indent=2)}\n".encode()}
 
@@ -41,6 +46,8 @@ def load(path: Path, inputs: aiga.Space, outputs: aiga.Space, examples: Examples
         told = json.loads(path.with_suffix(".json").read_text())
         if told["version"] != VERSION:
             raise ValueError(f"version {told['version']}; this aiga reads {VERSION}")
+        if (told["inputs"], told["classes"]) != (list(inputs.shape), outputs.shape[0]):
+            raise ValueError(f"made for inputs {told['inputs']} and {told['classes']} classes")
         options = GtnOptions.model_validate_json(json.dumps(told["options"]))
         teacher = teachers.new(options, inputs, outputs, examples, aiga.Stream(0))
         teacher.load_state_dict(unpack(path.read_bytes()))

@@ -43,18 +43,28 @@ class Teacher(nn.Module):
     Args:
         material: what lessons are made of.
         steps: ``T``.
+        shape: of one example.
         classes: labels there are.
-        rate, momentum: of every step at first.
+        rate: of every step at first.
+        momentum: of every step at first.
         max_rate: what no rate reaches.
         soft: whether labels are learned: a distribution for each thing that the material holds, or for each class.
     """
 
     def __init__(
-        self, material: Material, steps: int, classes: int, rate: float, momentum: float, max_rate: float, soft: bool
+        self,
+        material: Material,
+        steps: int,
+        shape: tuple[int, ...],
+        classes: int,
+        rate: float,
+        momentum: float,
+        max_rate: float,
+        soft: bool,
     ) -> None:
         super().__init__()
         self.material = cast(nn.Module, material)
-        self.steps, self.classes, self._max_rate = steps, classes, max_rate
+        self.steps, self.shape, self.classes, self._max_rate = steps, shape, classes, max_rate
         self.rates = nn.Parameter(torch.full((steps,), _logit(rate / max_rate)))
         self.momenta = nn.Parameter(torch.full((steps,), _logit(momentum)))
         born = functional.one_hot(torch.arange(material.held or classes) % classes, classes).float() * _SURE
@@ -118,7 +128,7 @@ def new(options: GtnOptions, inputs: Space, outputs: Space, examples: Examples, 
         order: Order | None = None if options.teacher == "none" else options.teacher
         material = Generated(rng.child("latents"), generator, steps, batch, options.noise, classes, order)
     soft = options.labels == "learned"
-    return Teacher(material, steps, classes, options.init_rate, options.init_momentum, options.max_rate, soft)
+    return Teacher(material, steps, shape, classes, options.init_rate, options.init_momentum, options.max_rate, soft)
 
 
 def _logit(share: float) -> float:
