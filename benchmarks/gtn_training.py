@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from aiga import Contestant, Network, Pairs, Population, Stream
+from aiga.components import Structure
 from aiga_architectures.options import PerceptronOptions
 from aiga_architectures.perceptron import PerceptronNetwork
 from aiga_digits.domain import DigitsDomain
@@ -53,9 +54,27 @@ def digits(number: int) -> DigitsDomain:
     return DigitsDomain(Resplit(number=number))
 
 
+class Widths:
+    """The architectures of a perceptron with other widths, each from 24 to 96 as likely.
+
+    Args:
+        structure: what is not a width is as in this one.
+    """
+
+    def __init__(self, structure: Structure) -> None:
+        self._structure = structure
+
+    def initial(self, rng: Stream, count: int) -> list[Structure]:
+        """As many as asked for."""
+        widths = rng.each(count).integers(24, 97, len(self._structure["hidden"]))
+        return [{**self._structure, "hidden": row} for row in widths.tolist()]
+
+
 def perceptron(**options: Any) -> PerceptronNetwork:
-    """Two hidden layers of 24 to 96 units each."""
-    return PerceptronNetwork(PerceptronOptions(**{"search": ("width",), "widths": (24, 96), **options}))
+    """Two hidden layers of 24 to 96 units each where they are sampled, of 64 where not."""
+    network = PerceptronNetwork(PerceptronOptions(**options))
+    network.space = Widths(network.structure)  # type: ignore[assignment]
+    return network
 
 
 class Training:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -59,28 +60,8 @@ class GtnModule(pl.LightningModule):
 
     def training_step(self, batch: int, batch_idx: int) -> Tensor | None:
         """The mean loss, whose gradient is known; None where all learners failed, and the teacher stays as it is."""
-        options, rng = self._options, self.rng.child("train", self.current_epoch, int(batch))
-        groups = self._nursery.draw(rng.child("learners"), options.learners, self.teacher.rates)
-        lesson = self.teacher.draw(rng.child("lesson"))
-        number = torch.arange(sum(len(group) for group in groups))
-        x, labels = self._examples(rng.child("real").rows(number), options.examples)
-        outcome = meta_gradient(
-            self.teacher,
-            lesson,
-            groups,
-            (x.to(self.teacher.rates), labels),
-            block=options.block,
-            intermediate=options.intermediate,
-        )
-        for reason in outcome.failures.values():
-            self.failures[reason] = self.failures.get(reason, 0) + 1
-        self._tell("failed", float(len(outcome.failures)), on_step=True)
-        if not outcome.gradients:
-            return None
-        mean = float(outcome.losses.nanmean())
-        self._tell("loss", mean, on_step=True)
-        parameters = [parameter for parameter in self.teacher.parameters() if parameter.requires_grad]
-        return _Known.apply(mean, len(parameters), *outcome.gradients, *parameters)  # type: ignore[no-any-return, no-untyped-call]
+        with _threads(self._options.threads):
+            return self._follow(self.rng.child("train", self.current_epoch, int(batch)))
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
         """Judges fresh learners of fresh architectures, the same in every validation."""
@@ -137,14 +118,14 @@ class GtnModule(pl.LightningModule):
             each: learners of every network.
         """
         # Lightning validates in inference mode, in which nothing has a gradient, and learners learn by theirs.
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad(), _threads(self._options.threads):
             groups = nursery.draw(rng.child("learners"), each, self.teacher.rates)
             flats, _ = teach(self.teacher, self.teacher.draw(rng.child("lesson")), groups)
             return groups, flats
 
     def judged(self, group: Group, flat: Tensor) -> Tensor:
         """``[P]`` float64 fitness, on the host, that the domain finds of learners with these leaves; NaN for failed ones."""
-        with torch.no_grad():
+        with torch.no_grad(), _threads(self._options.threads):
             scores = self._judge(group.agents(flat), self.rng.child("judge").rows(group.rows).words(1)[:, 0])
         return scores.fitness.cpu().double()
 
@@ -162,8 +143,44 @@ class GtnModule(pl.LightningModule):
             there = first.any(dim=1).reshape(-1, *[1] * (x.ndim - 1))
             return torch.where(there, x[first.int().argmax(dim=1)], x.min()).cpu()
 
+    def _follow(self, rng: aiga.Stream) -> Tensor | None:
+        """One outer step's loss, as :meth:`training_step` answers it."""
+        options = self._options
+        groups = self._nursery.draw(rng.child("learners"), options.learners, self.teacher.rates)
+        lesson = self.teacher.draw(rng.child("lesson"))
+        number = torch.arange(sum(len(group) for group in groups))
+        x, labels = self._examples(rng.child("real").rows(number), options.examples)
+        outcome = meta_gradient(
+            self.teacher,
+            lesson,
+            groups,
+            (x.to(self.teacher.rates), labels),
+            block=options.block,
+            intermediate=options.intermediate,
+        )
+        for reason in outcome.failures.values():
+            self.failures[reason] = self.failures.get(reason, 0) + 1
+        self._tell("failed", float(len(outcome.failures)), on_step=True)
+        if not outcome.gradients:
+            return None
+        mean = float(outcome.losses.nanmean())
+        self._tell("loss", mean, on_step=True)
+        parameters = [parameter for parameter in self.teacher.parameters() if parameter.requires_grad]
+        return _Known.apply(mean, len(parameters), *outcome.gradients, *parameters)  # type: ignore[no-any-return, no-untyped-call]
+
     def _tell(self, name: str, value: float, on_step: bool) -> None:
         self.log(name, value, on_step=on_step, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=not on_step)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many threads of torch's for the body; 0 leaves them as they are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Known(torch.autograd.Function):
