@@ -75,9 +75,11 @@ class Setup(Protocol):
 class Trainer(Protocol):
     """Makes what ``aiga train`` trains. The core knows no algorithm: what is learnt, and how, is the module's alone.
 
-    Capability: ``agents(module) -> Batch | Population``, the trained agents, explicit, one batch a network. Each becomes a
+    Capabilities: ``agents(module) -> Batch | Population``, the trained agents, explicit, one batch a network. Each becomes a
     safetensors file in the training's folder, from which ``[population] initial_agent`` of a run can start; and they are what
-    the domain's ``report`` compares.
+    the domain's ``report`` compares. ``files(module) -> Mapping[str, bytes]``, what else came of it, by names such as
+    ``samples.png`` and ``teacher.safetensors``: written to ``files/`` there when a training ends, and to ``files/best/`` where
+    early stopping finds it better than ever.
     """
 
     def make(self, setup: Setup) -> tuple[LightningModule, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from aiga.checkpoint import Checkpoint
 from aiga.complaints import Complaints
+from aiga.durable import storage, write_atomic
 from aiga.errors import RAISED, PluginError
 from aiga.stop import Stop
 from aiga.tables import TrainTable
@@ -23,9 +25,12 @@ from aiga.training import agents
 from aiga.training.assembly import Assembled
 from aiga.training.checkpoint_io import TensorCheckpoints
 from aiga.training.guarding import guarded
+from aiga.training.judging import FILES
 from aiga.training.keeper import Keeper
 from aiga.training.loaders import seed_generators
 from aiga.training.stopping import Stopping
+
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -157,10 +162,40 @@ def write_agents(made: Assembled, path: Path, module: pl.LightningModule, name: 
     return agents.write(path / agents.FOLDER, name, trained, made.plugin, told)
 
 
+def write_files(made: Assembled, path: Path, module: pl.LightningModule, folder: str = "") -> list[Path]:
+    """What the trainer makes of the module beside its agents, to ``files/``; nothing where it makes no such thing.
+
+    Args:
+        made: what the configuration stands for.
+        path: of the training.
+        module: as it is now.
+        folder: within ``files/``.
+
+    Raises:
+        PluginError: if the trainer raises, or answers what are no files.
+        StorageError: if they cannot be written; each file is there whole, or as it was.
+    """
+    if not hasattr(made.trainer, "files"):
+        return []
+    with guarded(made.plugin, lambda: "files"):
+        files = dict(made.trainer.files(module))
+    odd = [name for name, content in files.items() if _FILE.fullmatch(name) is None or not isinstance(content, bytes)]
+    if odd:
+        what = f"files of its trainer must answer bytes by names such as samples.png, not {odd[0]!r:.80}"
+        raise PluginError(f"plugin {made.plugin!r}: {what}")
+    place = path / FILES / folder
+    with storage(place, "writing the files"):
+        place.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            write_atomic(place / name, content)
+    return [place / name for name in files]
+
+
 def _best(made: Assembled, path: Path, module: pl.LightningModule, trainer: pl.Trainer, value: float) -> None:
     assert made.config.train.early_stop is not None
     if trainer.is_global_zero:
         write_agents(made, path, module, "best", step=trainer.global_step, **{made.config.train.early_stop.monitor: value})
+        write_files(made, path, module, "best")
 
 
 def _trainer(train: TrainTable, path: Path, callbacks: list[pl.Callback], io: TensorCheckpoints, saved: int) -> pl.Trainer:

@@ -19,6 +19,7 @@ from aiga.training.curves import curves
 from aiga.training.guarding import guarded
 
 FOLDER = "report"  # of a training's directory
+FILES = "files"  # what the trainer makes beside its agents
 TABLE = "report.json"
 CURVES = "curves"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -90,8 +91,9 @@ def _curves(path: Path, networks: Sequence[str], say: Callable[[str], None]) -> 
 
 
 def found(path: Path) -> list[Path]:
-    """The pictures of a training's report, the curves first."""
-    return sorted((path / FOLDER).glob("*.png"), key=lambda file: (file.stem != CURVES, file.name))
+    """The pictures of a training: those of its report, the curves first, and the trainer's own."""
+    of_report = sorted((path / FOLDER).glob("*.png"), key=lambda file: (file.stem != CURVES, file.name))
+    return [*of_report, *sorted((path / FILES).glob("*.png"))]
 
 
 def _contestants(made: Assembled, path: Path) -> tuple[dict[str, Contestant], int]:

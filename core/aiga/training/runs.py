@@ -66,8 +66,13 @@ class TrainingRun:
 
     @property
     def pictures(self) -> list[Path]:
-        """Files of its report: curves of what was logged, then the domain's."""
+        """Of its report: curves of what was logged, then the domain's; and the trainer's own."""
         return judging.found(self.path)
+
+    @property
+    def files(self) -> list[Path]:
+        """What the trainer made beside its agents; see :class:`aiga.Trainer`."""
+        return sorted(file for file in (self.path / judging.FILES).glob("*") if file.is_file())
 
     def operations(self, type: str | None = None) -> pd.DataFrame:
         """What happened: starts, checkpoints with the metrics that were logged last, stops; ``iteration`` is the step."""

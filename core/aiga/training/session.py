@@ -186,7 +186,7 @@ def report(path: Path | str, *, watcher: Watcher | None = None) -> TrainingRun:
 
 def _carry(fit: Fit, stop: Stop, folder: RunDirectory, journal: Journal, watcher: Watcher) -> TrainingRun:
     """Trains; writes the agents, why it stopped, and the report."""
-    from aiga.training.fitting import write_agents
+    from aiga.training.fitting import write_agents, write_files
 
     found = fit.found
     if found is not None and (reason := fit.stopped_early()) is not None:
@@ -200,6 +200,7 @@ def _carry(fit: Fit, stop: Stop, folder: RunDirectory, journal: Journal, watcher
         reason, step = f"{stop.reason}; the step under way was given up", max(fit.keeper.saved, 0)
     else:
         _check_finite(write_agents(fit.made, folder.path, fit.module, "last", step=step), journal, step, watcher)
+        write_files(fit.made, folder.path, fit.module)
     journal.operation("stop", {"reason": reason, "epoch": fit.trainer.current_epoch}, step)
     if not stop.asked:
         _judge(fit, stop, folder, journal, step, watcher)
