@@ -70,7 +70,8 @@ class Runs:
         given = GtnOptions(**{"learners": 4, "decay": outer, **options})
         training = Training(given, seed, networks).run(outer)
         about = ", ".join(f"{key} {value}" for key, value in options.items())
-        print(f"  seed {seed}, {about}: validation {training.best:.2f} %, {training.seconds:.1f} s", flush=True)
+        if outer:
+            print(f"  seed {seed}, {about}: validation {training.best:.2f} %, {training.seconds:.1f} s", flush=True)
         return training
 
     def row(
