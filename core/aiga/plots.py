@@ -85,6 +85,38 @@ def plot(*panels: Panel) -> bytes:
         return art_style.png(figure)
 
 
+def matrices(of: Mapping[str, NDArray[Any]], x: str, y: str) -> bytes:
+    """A PNG file of square tables of counts side by side, darker where there is more, each under its name.
+
+    Args:
+        of: ``[C, C]`` each, ``y`` running down and ``x`` across; what is on the diagonal is written, but not coloured.
+        x: what is across.
+        y: what runs down.
+    """
+    with style():
+        from matplotlib.figure import Figure
+
+        across = min(len(of), ACROSS)
+        down = -(-len(of) // across)
+        figure = Figure(figsize=(0.4 + 3.2 * across, 0.4 + 3.2 * down), layout="constrained")
+        places = figure.subplots(down, across, squeeze=False).flat
+        for axes in places[len(of) :]:
+            axes.set_axis_off()
+        for axes, (name, counts) in zip(places, of.items(), strict=False):
+            beside = np.asarray(counts, dtype=float) * (1.0 - np.eye(len(counts)))
+            axes.imshow(beside, cmap="Oranges", vmin=0.0, vmax=max(1.0, beside.max()))
+            for row, column in zip(*np.nonzero(counts), strict=True):
+                dark = beside[row, column] > 0.6 * beside.max()
+                shade = SLATE if row == column else "white" if dark else "black"
+                axes.text(column, row, f"{counts[row, column]:g}", ha="center", va="center", fontsize=6, color=shade)
+            axes.set_title(name, loc="left", color=SLATE)
+            axes.set_xlabel(x)
+            axes.set_ylabel(y)
+            axes.set_xticks(range(len(counts)))
+            axes.set_yticks(range(len(counts)))
+        return art_style.png(figure)
+
+
 def gallery(columns: Mapping[str, Sequence[NDArray[np.uint8]]]) -> bytes:
     """A PNG file of pictures in columns, each under its name.
 

@@ -7,9 +7,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from aiga.resample import bilinear, turned
 from aiga_characters.lessons import Lessons
 from aiga_characters.sets import Characters
-from aiga_characters.strokes import turned
 
 # Standard deviations of a whole distortion, in radians and in shares of the canvas.
 _ROTATION, _SHEAR, _SCALE, _SHIFT = 0.35, 0.25, 0.15, 0.08
@@ -61,16 +61,7 @@ def distorted(images: Tensor, amount: Tensor) -> Tensor:
     x, y = cosine * x - sine * y, sine * x + cosine * y
     x = x + _SHEAR * shear * y
     x, y = x * (1.0 + _SCALE * wide) + (size - 1) / 2.0, y * (1.0 + _SCALE * high) + (size - 1) / 2.0
-    left, top = torch.floor(x), torch.floor(y)
-    out, flat = torch.zeros_like(images), images.flatten(-2)
-    for step_down in (0, 1):
-        for step_right in (0, 1):
-            column, row = left + step_right, top + step_down
-            inside = (column >= 0) & (column < size) & (row >= 0) & (row < size)
-            at = (row.clamp(0, size - 1) * size + column.clamp(0, size - 1)).long()
-            share = (1.0 - (x - column).abs()) * (1.0 - (y - row).abs())
-            out = out + torch.where(inside, share, 0.0) * flat.gather(-1, at.flatten(-2)).reshape(at.shape)
-    return out
+    return bilinear(images, x, y)
 
 
 def _quarters(images: Tensor, quarter: Tensor) -> Tensor:

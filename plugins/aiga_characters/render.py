@@ -8,24 +8,22 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from aiga import Batch, Pairs, Population, Subject, Trajectory
+from aiga.tiles import RIGHT as RIGHT
+from aiga.tiles import WRONG as WRONG
+from aiga.tiles import Picture, captioned, framed, spread
 from aiga_characters.domain import CharactersDomain
 from aiga_characters.images import Pictures
 from aiga_characters.lessons import Lessons
 
 COLUMNS, ROWS = 20, 8  # images of a page
 MOST_FRAMES: Final = 300
-RIGHT, WRONG, LEARNT = (44, 123, 182), (230, 97, 1), (150, 150, 150)
+LEARNT: Final = (150, 150, 150)
 _EDGE: Final = 2  # pixels of a frame
-_CAPTION: Final = 26  # pixels above a picture that has one
 _PAPER: Final = 255
 _GOLDEN: Final = 0.618033988749895  # of a turn of the colour circle from one label to the next: neighbours differ
-
-Picture = NDArray[np.uint8]
 
 
 def render(subject: Subject, domain: CharactersDomain) -> Any:
@@ -33,13 +31,13 @@ def render(subject: Subject, domain: CharactersDomain) -> Any:
     if not subject.envs.batches or any(batch.kind.component != "characters" for batch in subject.envs.batches):
         return None
     if subject.what == "environments":
-        return [_captioned(page, subject.caption) for batch in subject.envs.batches for page in pages(batch, domain)]
+        return [captioned(page, subject.caption) for batch in subject.envs.batches for page in pages(batch, domain)]
     if subject.trajectory is None or "learning" not in subject.trajectory.extras:
         return None
     if subject.what == "lifetime":
-        return _captioned(exam(subject.trajectory), subject.caption)
+        return captioned(exam(subject.trajectory), subject.caption)
     if subject.what == "animation":
-        return np.stack([_captioned(frame, subject.caption) for frame in frames(subject.trajectory)])
+        return np.stack([captioned(frame, subject.caption) for frame in frames(subject.trajectory)])
     return None
 
 
@@ -68,7 +66,7 @@ def exam(trajectory: Trajectory, row: int = 0) -> Picture:
     label = trajectory.extras["label"][asked, row]
     seen, right = _ink(trajectory.observations[asked, row]), trajectory.rewards[asked, row] > 0.5
     classes = torch.unique(label)
-    chosen = classes[_spread(len(classes), COLUMNS * 3)].tolist()
+    chosen = classes[spread(len(classes), COLUMNS * 3)].tolist()
     tall = max(int((label == number).sum()) for number in chosen)
     blocks = [chosen[start : start + COLUMNS] for start in range(0, len(chosen), COLUMNS)]
     cell = seen.shape[-1] + 2 * _EDGE
@@ -84,7 +82,7 @@ def exam(trajectory: Trajectory, row: int = 0) -> Picture:
 def frames(trajectory: Trajectory, row: int = 0) -> list[Picture]:
     """Up to 300 images of one life, large: framed in grey while it learns, then in blue or orange as it is tested."""
     steps = _steps(trajectory, row)
-    steps = steps[_spread(len(steps), MOST_FRAMES)]
+    steps = steps[spread(len(steps), MOST_FRAMES)]
     seen, scale = _ink(trajectory.observations[steps, row]), max(1, 112 // trajectory.observations.shape[-1])
     learning, right = trajectory.extras["learning"][steps, row], trajectory.rewards[steps, row] > 0.5
     colours = [LEARNT if new else RIGHT if good else WRONG for new, good in zip(learning.tolist(), right.tolist(), strict=True)]
@@ -95,7 +93,7 @@ def frames(trajectory: Trajectory, row: int = 0) -> list[Picture]:
 def _page(lessons: Lessons, pictures: Pictures) -> Picture:
     classes, examples = lessons.classes.shape[1], int(lessons.genes["examples"][0])
     order = lessons.order(classes, examples)
-    order = order[:, _spread(order.shape[1], COLUMNS * ROWS)]
+    order = order[:, spread(order.shape[1], COLUMNS * ROWS)]
     label = order // examples
     drawer = lessons.drawers()[0, label, order % examples]
     seen = _ink(pictures.show(lessons, label, drawer)[0])
@@ -115,11 +113,6 @@ def _steps(trajectory: Trajectory, row: int, learning: bool | None = None) -> Te
     return torch.nonzero(wanted if learning is None else wanted & (trajectory.extras["learning"][:, row] == learning)).flatten()
 
 
-def _spread(count: int, most: int) -> Tensor:
-    """Up to ``most`` of ``count`` places, at equal distances."""
-    return torch.arange(count) if count <= most else torch.arange(most) * count // most
-
-
 def _ink(images: Tensor) -> Picture:
     """``[M, size, size]``: 255 ink, of ``[M, 1, size, size]`` observations."""
     return (images[:, 0].clamp(0.0, 1.0) * 255.0).round().to("cpu", torch.uint8).numpy()
@@ -131,17 +124,4 @@ def _on_ground(ink: Picture, label: int) -> Picture:
 
 
 def _framed(ink: Picture, colour: tuple[int, int, int], edge: int = _EDGE) -> Picture:
-    size = ink.shape[-1]
-    out = np.empty((size + 2 * edge, size + 2 * edge, 3), np.uint8)
-    out[:] = colour
-    out[edge:-edge, edge:-edge] = 255 - ink[..., None]
-    return out
-
-
-def _captioned(picture: Picture, caption: str) -> Picture:
-    if not caption:
-        return picture
-    image = Image.new("RGB", (picture.shape[1], picture.shape[0] + _CAPTION), "white")
-    image.paste(Image.fromarray(picture), (0, _CAPTION))
-    ImageDraw.Draw(image).text((4, 5), caption, fill=(40, 40, 40), font=ImageFont.load_default(size=13))
-    return np.asarray(image).copy()
+    return framed((255 - ink)[..., None].repeat(3, axis=-1), colour, edge)

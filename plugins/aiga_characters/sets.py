@@ -12,6 +12,7 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
+from aiga.downloads import silent
 from aiga_characters import download, store
 from aiga_characters.recipes import BACKGROUND, EVALUATION, RECIPES, VERSION
 
@@ -86,7 +87,7 @@ class Source:
 
             omniglot.check(Path(self.folder).expanduser())
 
-    def load(self, say: Callable[[str], None] = download.silent) -> Characters:
+    def load(self, say: Callable[[str], None] = silent) -> Characters:
         """The characters; drawn, read or downloaded in this process at the first call alone.
 
         Args:
@@ -94,7 +95,6 @@ class Source:
 
         Raises:
             InputError: naming everything that is wrong with a folder or an archive.
-            AigaError: if a download fails.
         """
         held = _held(self)
         if not held:
@@ -119,7 +119,7 @@ def _held(source: Source) -> list[Characters]:  # noqa: ARG001  what it is kept 
     return []
 
 
-def drawn_set(name: str, seed: int, size: int, say: Callable[[str], None] = download.silent) -> Characters:
+def drawn_set(name: str, seed: int, size: int, say: Callable[[str], None] = silent) -> Characters:
     """A drawn set, from this machine's cache or made now and kept there.
 
     Args:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -12,17 +11,17 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import platformdirs
 import torch
 from torch import Tensor
+
+from aiga.downloads import cache
 
 _DIGEST: Final = 32  # bytes of SHA-256 in front of the compressed pixels
 
 
 def folder() -> Path:
     """Where sets lie: ``AIGA_CACHE``, or the user's cache directory."""
-    given = os.environ.get("AIGA_CACHE")
-    return Path(given or platformdirs.user_cache_dir("aiga", appauthor=False)) / "characters"
+    return cache("characters")
 
 
 def kept(name: str, shape: tuple[int, ...], make: Callable[[], Tensor]) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from aiga import Stream
+from aiga.resample import turned
 from aiga_characters.recipes import Recipe
 
 STROKES, POINTS = 4, 5
@@ -118,14 +119,6 @@ def curves(strokes: Strokes, samples: int) -> tuple[Tensor, Tensor]:
     )
     parts = [weight * end[:, None] for weight, end in zip(weights, ends, strict=True)]
     return (parts[0] + parts[1]) + (parts[2] + parts[3]), whose
-
-
-def turned(angle: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of about ``angle``: exactly on the circle, but for rounding, and within 2 % of the angle up to 1."""
-    half = angle / 2.0
-    tangent = half + half * half * half / 3.0
-    square = tangent * tangent
-    return (1.0 - square) / (1.0 + square), 2.0 * tangent / (1.0 + square)
 
 
 def _walks(rng: Stream, many: int) -> Tensor:

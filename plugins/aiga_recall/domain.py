@@ -54,11 +54,24 @@ class RecallDomain:
         """Whether patterns are binary, so that only signs count."""
         return isinstance(self.source, Binary)
 
-    def prepare(self, say: Callable[[str], None]) -> None:
-        """Reads the images, so that what is wrong with them is told before a run.
+    def check(self) -> None:
+        """Reads the images, so that what is wrong with them is told before a run or a training is begun.
 
         Raises:
-            aiga.InputError: if they cannot be read.
+            InputError: if they cannot be read, or are fewer than an episode may show.
+        """
+        if not isinstance(self.source, Images):
+            return
+        first = int(self._first["patterns"])
+        named = [int(NAMED[name]["patterns"]) for name in self.names if name in NAMED]
+        mutated = genome.MOST_PATTERNS if "patterns" in self.categories else 0
+        self.source.check(max(first, mutated, *named), first)
+
+    def prepare(self, say: Callable[[str], None]) -> None:
+        """Says how many images there are.
+
+        Raises:
+            InputError: if they cannot be read.
         """
         if isinstance(self.source, Images):
             grey = self.source.grey

@@ -13,13 +13,11 @@ from torch import Tensor
 
 from aiga import InputError, Stream
 from aiga.data import Leaves
+from aiga.image_files import cifar10
 
 Collection = Literal["digits", "photographs", "cifar-10"]
 SIDES: Final = {"digits": 8, "photographs": 32, "cifar-10": 32}
 
-_RECORD: Final = 1 + 3 * 32 * 32  # bytes of an image of CIFAR-10: its class, then red, green and blue
-_TRAINING: Final = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
-_TEST: Final = "test_batch.bin"
 _KEPT: Final = 5  # one digit of so many is kept for testing
 
 
@@ -63,6 +61,22 @@ class Images:
     def digest(self) -> str:
         """16 hexadecimal digits of what the images hold."""
         return hashlib.sha256(self.grey.images.numpy().tobytes()).hexdigest()[:16]
+
+    def check(self, learnt: int, kept: int) -> None:
+        """Whether there are so many images to learn from, and so many kept for testing: an episode shows none twice.
+
+        Raises:
+            InputError: if there are fewer, or they cannot be read.
+        """
+        there = self.grey.learnt, len(self.grey.images) - self.grey.learnt
+        for count, needed, use in zip(there, (learnt, kept), ("to learn from", "kept for testing"), strict=True):
+            if count < needed:
+                where = f" in {str(self._folder)!r}" if self._folder else ""
+                raise InputError(
+                    f"recall: source = {self.collection!r} has {count} images {use}{where}, and an episode may show {needed} "
+                    "different ones. Give more images, or write fewer patterns in start, and categories without patterns, in "
+                    "[plugins.recall.options]."
+                )
 
     def patterns(self, rng: Stream, leaves: Leaves, count: int) -> Tensor:
         """See :class:`aiga_recall.episodes.Source`."""
@@ -109,44 +123,15 @@ def photographs() -> Grey:
 
 
 def cifar(folder: Path | None) -> Grey:
-    """CIFAR-10 (Krizhevsky 2009): 50,000 images to learn from, and 10,000 of its test set.
+    """CIFAR-10 (Krizhevsky 2009): 50,000 images to learn from, and 10,000 of its test set; each the sum of its colours.
 
     Raises:
         InputError: if the folder is not that of the binary version, or a file of it is cut off.
     """
     if folder is None:
         raise InputError('recall: source = "cifar-10" needs folder = "...", that of CIFAR-10\'s binary version')
-    if not folder.is_dir():
-        raise InputError(
-            f"recall: folder = {str(folder)!r} is no folder. Name the one that has data_batch_1.bin to test_batch.bin."
-        )
-    missing = [name for name in (*_TRAINING, _TEST) if not (folder / name).is_file()]
-    if missing:
-        there = sorted(path.name for path in folder.iterdir())[:8]
-        raise InputError(
-            f"recall: folder = {str(folder)!r} lacks {', '.join(missing)}; it has {', '.join(there) or 'nothing'}. Unpack "
-            "cifar-10-binary.tar.gz and name its cifar-10-batches-bin."
-        )
-    parts = [_records(folder / name) for name in (*_TRAINING, _TEST)]
-    return Grey(torch.cat(parts), sum(len(part) for part in parts[:-1]))
-
-
-def _records(file: Path) -> Tensor:
-    """``[N, 1024]`` int16: the sum of the three colours."""
-    raw = np.fromfile(file, dtype=np.uint8)
-    if raw.size == 0 or raw.size % _RECORD:
-        raise InputError(
-            f"recall: {file} has {raw.size:,} bytes, which is no whole number of images of {_RECORD:,}: it is cut off, or not "
-            "CIFAR-10's binary version. Unpack cifar-10-binary.tar.gz anew."
-        )
-    records = raw.reshape(-1, _RECORD)
-    if records[:, 0].max() > 9:
-        place = int((records[:, 0] > 9).argmax())
-        raise InputError(
-            f"recall: {file} gives image {place} the class {int(records[place, 0])}, where CIFAR-10 has 0 to 9. Unpack "
-            "cifar-10-binary.tar.gz anew."
-        )
-    return torch.from_numpy(records[:, 1:].reshape(len(records), 3, -1).sum(axis=1, dtype=np.int16))
+    images, _, learnt = cifar10(folder, "[plugins.recall.options] folder")
+    return Grey(images.sum(dim=1, dtype=torch.int16).flatten(1), learnt)
 
 
 def _different(words: Tensor, there: Tensor) -> Tensor:

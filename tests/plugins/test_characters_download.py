@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from local_server import serving
 from omniglot_files import packed, small
 
 from aiga import AigaError, InputError
@@ -21,21 +20,9 @@ Served = tuple[str, Path, list[str]]
 def server(tmp_path: Path) -> Iterator[Served]:
     """A server's address, the folder that it serves with two archives in it, and the paths it was asked for."""
     omniglot.write(small(), tmp_path / "made")
-    served, asked = packed(tmp_path / "made"), []
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *arguments: object) -> None:
-            super().__init__(*arguments, directory=str(served))  # type: ignore[arg-type]
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            asked.append(self.path)
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as it:
-        thread = threading.Thread(target=it.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{it.server_port}", served, asked
-        it.shutdown()
-        thread.join()
+    served = packed(tmp_path / "made")
+    with serving(served) as (url, asked):
+        yield url, served, asked
 
 
 def hashes(folder: Path) -> tuple[str, str]:

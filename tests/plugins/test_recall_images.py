@@ -138,6 +138,32 @@ def test_before_a_run_it_says_what_there_is_or_what_is_wrong(cifar: Path) -> Non
         RecallDomain(Images("cifar-10", cifar / "no")).prepare(said.append)
 
 
+def test_fewer_images_than_an_episode_may_show_are_refused_before_a_run_or_a_training(cifar: Path) -> None:
+    records(2).tofile(cifar / "test_batch.bin")
+    with pytest.raises(aiga.InputError, match=r"2 images kept for testing in '.*an episode may show 3 different ones"):
+        RecallDomain(Images("cifar-10", cifar)).check()
+    tables: dict[str, Any] = {
+        "api": 1,
+        "population": {"domain": "recall", "networks": ["rnn"]},
+        "plugins": {
+            "recall": {"options": {"source": "cifar-10", "folder": str(cifar)}},
+            "rnn": {"options": {"wiring": "clamped", "units": 1100}},
+        },
+    }
+    with pytest.raises(aiga.InputError, match="2 images kept for testing"):
+        aiga.run({**tables, "run": {"stop": {"iterations": 1}}}, runs=cifar)
+    with pytest.raises(aiga.InputError, match="2 images kept for testing"):
+        aiga.train({**tables, "train": {"trainer": "meta-gradient"}}, runs=cifar)
+
+
+def test_as_many_images_as_mutation_may_show_are_wanted(cifar: Path) -> None:
+    for name in BATCHES[:5]:
+        records(3).tofile(cifar / name)
+    RecallDomain(Images("cifar-10", cifar), categories=["gap"]).check()
+    with pytest.raises(aiga.InputError, match=r"15 images to learn from in .* may show 16"):
+        RecallDomain(Images("cifar-10", cifar)).check()
+
+
 def test_without_scikit_learn_its_images_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 

@@ -173,6 +173,9 @@ def assemble(config: TrainConfig, complaints: Complaints, new: bool = False) -> 
     with complaints.collecting():
         Host(found.plugins, Meter())  # complains of hooks that there are not
     device = _device(config.train, complaints)
+    if new and domain is not None and hasattr(domain, "check"):
+        with complaints.collecting(("population", "domain")):
+            domain.check()
     complaints.check()
     workers = cores() if config.run.workers == "auto" else config.run.workers
     if domain is not None and hasattr(domain, "configure"):
