@@ -25,14 +25,14 @@ class RegularisedEvolution(ArchitectureSearch):
         assert rng.row_keys is not None
         missing = self.options.population - len(residents)
         if missing > 0:
-            rng = rng.rows(rng.row_keys[:missing])
-            return Proposed.without_parents(site.space.initial(rng, len(rng.row_keys)), "random")
+            first = rng.row_keys[:missing]
+            return Proposed.without_parents(site.space.initial(rng.rows(first), len(first)), "random")
         one = winners(rng.child("tournament", 0), residents.scores, self.options.sample)
         other = winners(rng.child("tournament", 1), residents.scores, self.options.sample)
         crossed = rng.child("crossover").uniform(1)[:, 0] < self.options.crossover
-        first, second = ([residents.structures[row] for row in rows.tolist()] for rows in (one, other))
-        both = site.space.cross(rng, first, second)
-        parents = [mix if yes else own for yes, mix, own in zip(crossed.tolist(), both, first, strict=True)]
+        best, mates = ([residents.structures[row] for row in rows.tolist()] for rows in (one, other))
+        both = site.space.cross(rng, best, mates)
+        parents = [mix if yes else own for yes, mix, own in zip(crossed.tolist(), both, best, strict=True)]
         ids = torch.stack([residents.agents[one], torch.where(crossed, residents.agents[other], NOBODY)], dim=1)
         operators = ["cross, mutate" if yes else "mutate" for yes in crossed.tolist()]
         return Proposed(site.space.mutate(rng, parents), operators, ids)

@@ -77,8 +77,8 @@ class Site:
         network: aiga.Network = lab.component("network", names[0])
         if not hasattr(network, "space"):
             raise aiga.InputError(
-                f'the network "{names[0]}" has no space of architectures to search. Name another in [population] networks, such '
-                'as "perceptron".'
+                f'the network "{names[0]}" has no space of architectures to search. Name another in [population] networks, '
+                'such as "perceptron".'
             )
         envs, _ = niches.envs.take(niches.env[:1])
         return Site(names[0], network, envs, niches.agents.batches[0].device)

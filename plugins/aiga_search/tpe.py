@@ -41,14 +41,15 @@ class Tpe(ArchitectureSearch):
         """
         if find_spec("optuna") is None:
             raise aiga.InputError(
-                'tpe is Optuna\'s, which is not installed. Install aiga[search], or write [slots] select = "regularised-evolution".'
+                "tpe is Optuna's, which is not installed. Install aiga[search], or write [slots] "
+                'select = "regularised-evolution".'
             )
         super().aiga_register(registry)
 
     def propose(self, site: Site, residents: Residents, rng: aiga.Stream) -> Proposed:
         if not hasattr(site.space, "compose"):
             raise aiga.InputError(
-                f'the space of the network "{site.name}" cannot compose architectures of choices, which tpe needs. Write [slots] '
+                f'the space of the network "{site.name}" composes no architectures of choices, as tpe needs. Write [slots] '
                 'select = "regularised-evolution", or name another network.'
             )
         assert rng.row_keys is not None
