@@ -169,3 +169,31 @@ def test_a_picture_shows_the_structure(name: str) -> None:
     one, other = NETWORKS[name].space.initial(Stream(6), 2)
     assert picture(one).startswith(b"\x89PNG")
     assert picture(one) == picture(one) != picture(other)
+
+
+class Least:
+    """Choices that are always the first or the least there is."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def pick(self, of: Sequence[Any]) -> Any:
+        self.asked += 1
+        return of[0]
+
+    def integer(self, low: int, high: int) -> int:
+        self.asked += 1
+        return low
+
+    def width(self, low: int, high: int) -> int:
+        return self.integer(low, high)
+
+
+def test_a_structure_is_composed_of_whosever_choices(network: Any) -> None:
+    least = Least()
+    structure = network.space.compose(least)
+    assert least.asked
+    assert structure == network.space.compose(Least())
+    assert network.build(structure, INPUTS, OUTPUTS)
+    drawn = [parameters(network, each, INPUTS, OUTPUTS) for each in network.space.initial(Stream(1), 40)]
+    assert parameters(network, structure, INPUTS, OUTPUTS) <= min(drawn)
