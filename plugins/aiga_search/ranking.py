@@ -10,7 +10,8 @@ def ranks(scores: Tensor) -> Tensor:
     """``[N]`` float64 ranks from 1, the lowest score first; equal scores share the mean of their ranks."""
     _, which, counts = torch.unique(scores.double(), return_inverse=True, return_counts=True)
     last = counts.cumsum(0).double()
-    return (last - (counts - 1) / 2)[which]
+    middle: Tensor = last - (counts - 1) / 2
+    return middle[which]
 
 
 def spearman(one: Tensor, other: Tensor) -> float:

@@ -171,29 +171,23 @@ def test_a_picture_shows_the_structure(name: str) -> None:
     assert picture(one) == picture(one) != picture(other)
 
 
-class Least:
-    """Choices that are always the first or the least there is."""
+class Always:
+    """Choices that are always the least or the first there is, or always the greatest or the last."""
 
-    def __init__(self) -> None:
-        self.asked = 0
+    def __init__(self, least: bool) -> None:
+        self._least = least
 
     def pick(self, of: Sequence[Any]) -> Any:
-        self.asked += 1
-        return of[0]
+        return of[0] if self._least else of[-1]
 
     def integer(self, low: int, high: int) -> int:
-        self.asked += 1
-        return low
+        return low if self._least else high
 
     def width(self, low: int, high: int) -> int:
         return self.integer(low, high)
 
 
 def test_a_structure_is_composed_of_whosever_choices(network: Any) -> None:
-    least = Least()
-    structure = network.space.compose(least)
-    assert least.asked
-    assert structure == network.space.compose(Least())
-    assert network.build(structure, INPUTS, OUTPUTS)
-    drawn = [parameters(network, each, INPUTS, OUTPUTS) for each in network.space.initial(Stream(1), 40)]
-    assert parameters(network, structure, INPUTS, OUTPUTS) <= min(drawn)
+    least, greatest = (network.space.compose(Always(least)) for least in (True, False))
+    assert least == network.space.compose(Always(True)) != greatest
+    assert parameters(network, least, INPUTS, OUTPUTS) < parameters(network, greatest, INPUTS, OUTPUTS)
