@@ -20,8 +20,6 @@ from aiga.engine import Engine
 from aiga.replay import replay
 from aiga_search.search import ArchitectureSearch
 
-pytest.importorskip("optuna")
-
 
 def trials(path: Path) -> list[dict[str, Any]]:
     """The admissions after the founding."""
@@ -36,6 +34,8 @@ def plugin(it: Engine) -> ArchitectureSearch:
 @pytest.fixture(scope="module", params=NAMES)
 def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of each search that nothing happened to."""
+    if request.param == "tpe":
+        pytest.importorskip("optuna")
     return aiga.run(search(request.param), name=request.param, runs=tmp_path_factory.mktemp("whole")).path
 
 
@@ -64,15 +64,26 @@ def test_the_saved_trials_are_those_of_the_journal(whole: Path) -> None:
     assert kept == [(event["niche"], event["structure"], event["score"]) for event in trials(whole)]
 
 
-def test_killed_at_any_moment_a_search_goes_on_to_the_same_end(tmp_path: Path, whole: Path) -> None:
-    path = tmp_path / whole.name
-    with subprocess.Popen(support.script(search(whole.name), tmp_path, whole.name), stderr=subprocess.PIPE) as process:
+def test_a_search_that_was_lost_after_its_last_checkpoint_goes_on_to_the_same_end(tmp_path: Path, whole: Path) -> None:
+    with support.engine(tmp_path, search(whole.name), whole.name) as it:
+        it.found()
+        it.step()
+        it.step()
+        it.save()
+        it.step()  # committed to the journal, and in no checkpoint
+    aiga.resume(tmp_path / whole.name)
+    support.same(tmp_path / whole.name, whole)
+
+
+def test_a_killed_search_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    config, path = search("regularised-evolution"), tmp_path / "killed"
+    with subprocess.Popen(support.script(config, tmp_path, "killed"), stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 60.0
         while process.poll() is None and time.monotonic() < deadline and reached(path) < 3:
             time.sleep(0.002)
         process.kill()
     aiga.resume(path)
-    support.same(path, whole)
+    support.same(path, aiga.run(config, name="whole", runs=tmp_path).path)
 
 
 def reached(path: Path) -> int:
@@ -179,6 +190,7 @@ def test_what_other_plugins_propose_for_other_environments_is_left_alone(tmp_pat
 
 
 def test_the_state_is_json_and_bounded(tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
     with support.founded(tmp_path, search("tpe", trials=5), iterations=3) as it:
         state = plugin(it).state_dict()
         assert json.loads(json.dumps(state)) == state

@@ -103,7 +103,9 @@ def test_children_that_would_die_unborn_are_refused() -> None:
 class TestTpe:
     """The model of Optuna, whose study is made anew of the trials."""
 
-    optuna = pytest.importorskip("optuna")
+    @pytest.fixture(autouse=True)
+    def _there(self) -> None:
+        pytest.importorskip("optuna")
 
     def taught(self, rounds: int, **options: Any) -> Tpe:
         """A search that is told that narrow networks are good."""
