@@ -96,3 +96,18 @@ def test_newborns_hang_on_their_keys_and_not_on_their_company() -> None:
 def test_parameters_are_the_numbers_that_an_agent_inherits() -> None:
     # Weights, biases and gains.
     assert parameters(born(HERE, [[20], []])).tolist() == [64 * 20 + 20 * 10 + 30 + 30, 64 * 10 + 10 + 10]
+
+
+def test_agents_are_trained_in_one_thread_whatever_there_are() -> None:
+    class Counting(Nudge):
+        def improve(self, lab: Any, niches: Pairs, state: Any, steps: int) -> tuple[Population, Any]:
+            self.given.append(torch.get_num_threads())
+            return niches.agents, state
+
+    counting, before = Counting(), torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        trained(lab(counting), pairs(born(HERE, [[20]])), "nudge", 1)
+        assert (counting.given, torch.get_num_threads()) == ([1], 3)
+    finally:
+        torch.set_num_threads(before)
