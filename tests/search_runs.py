@@ -8,8 +8,7 @@ from typing import Any
 import support
 import torch
 
-import aiga
-from aiga import Batch, Kind, Stream
+from aiga import Stream
 from aiga.data import Population
 from aiga_architectures import Perceptron, PerceptronNetwork
 from aiga_digits.domain import DigitsDomain
@@ -88,6 +87,3 @@ def born(here: Site, hidden: list[list[int]]) -> Population:
     structures = [{**here.network.structure, "hidden": widths} for widths in hidden]
     agents, order = here.newborns(Stream(5).rows(torch.arange(len(hidden))), DigitsDomain(), structures)
     return agents.in_order(order)
-
-
-__all__ = ["NAMES", "Batch", "Kind", "aiga", "born", "network", "optimiser", "residents", "search", "site"]
