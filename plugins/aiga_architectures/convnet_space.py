@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from aiga.choices import Choices
 from aiga.components import Structure
 from aiga_architectures.cells import OPS
 from aiga_architectures.options import NODES, ConvnetOptions
@@ -25,7 +26,7 @@ class ConvnetSpace(ArchitectureSpace):
         super().__init__("convnet", structure, options.search)
         self._options = options
 
-    def _drawn(self, dice: Dice) -> Genome:
+    def _drawn(self, dice: Choices) -> Genome:
         own, options = dict(self._base), self._options
         if "width" in self._search:
             own["channels"] = dice.width(*options.widths)
@@ -74,8 +75,8 @@ class ConvnetSpace(ArchitectureSpace):
     def _paired(node: list[list[Any]], side: int, step: list[Any]) -> list[list[Any]]:
         return [step, node[1]] if side == 0 else [node[0], step]
 
-    def _step(self, number: int, dice: Dice) -> list[Any]:
-        """A random step of a node."""
+    def _step(self, number: int, dice: Choices) -> list[Any]:
+        """A step of a node."""
         return [dice.integer(0, 1 + number), dice.pick(self._options.ops)]
 
     def _crossed(self, one: Genome, other: Genome, dice: Dice) -> Genome:

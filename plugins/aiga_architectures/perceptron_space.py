@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from aiga.choices import Choices
 from aiga.components import Structure
 from aiga_architectures.options import DEPTH, PerceptronOptions
 from aiga_architectures.spaces import ArchitectureSpace, Dice, Genome, drawn_flags, flags, mixed, other_flags
@@ -18,7 +19,7 @@ class PerceptronSpace(ArchitectureSpace):
         super().__init__("perceptron", structure, options.search)
         self._widths, self._depths, self._activations = options.widths, options.depths, options.activations
 
-    def _drawn(self, dice: Dice) -> Genome:
+    def _drawn(self, dice: Choices) -> Genome:
         hidden = list(self._base["hidden"])
         if "depth" in self._search:
             depth = dice.integer(*self._depths)

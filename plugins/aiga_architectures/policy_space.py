@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from aiga.choices import Choices
 from aiga.components import Structure
 from aiga_architectures.activations import ACTIVATIONS
 from aiga_architectures.options import MEMORIES, PolicyOptions
@@ -20,7 +21,7 @@ class PolicySpace(ArchitectureSpace):
         super().__init__("policy", structure, options.search)
         self._widths, self._memories, self._activations = options.widths, options.memories, options.activations
 
-    def _drawn(self, dice: Dice) -> Genome:
+    def _drawn(self, dice: Choices) -> Genome:
         chosen = {
             "hidden": dice.width(*self._widths),
             "memory": dice.pick(self._memories),

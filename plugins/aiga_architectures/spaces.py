@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import aiga
+from aiga.choices import Choices
 from aiga.components import Structure
 from aiga_architectures.activations import ACTIVATIONS
 
@@ -21,7 +22,7 @@ _DRAWS: Final = 96  # numbers for one structure: more than any change takes
 
 
 class Dice:
-    """Chance for one structure."""
+    """Chance for one structure: :class:`aiga.choices.Choices` that are random."""
 
     def __init__(self, numbers: Sequence[float]) -> None:
         self._numbers: Iterator[float] = iter(numbers)
@@ -60,7 +61,11 @@ class ArchitectureSpace(ABC):
 
     def initial(self, rng: aiga.Stream, count: int) -> list[Structure]:
         """``count`` random structures."""
-        return [self._drawn(dice) for dice in _dice(rng.child("initial"), count)]
+        return [self.compose(dice) for dice in _dice(rng.child("initial"), count)]
+
+    def compose(self, choices: Choices) -> Structure:
+        """The structure that these choices make; what is asked next may hang on what was answered before."""
+        return self._drawn(choices)
 
     def mutate(self, rng: aiga.Stream, structures: Sequence[Structure]) -> list[Structure]:
         """A child of each, changed in one way that makes it another.
@@ -104,8 +109,8 @@ class ArchitectureSpace(ABC):
         return structure
 
     @abstractmethod
-    def _drawn(self, dice: Dice) -> Genome:
-        """A random structure."""
+    def _drawn(self, dice: Choices) -> Genome:
+        """A structure of free choices."""
 
     @abstractmethod
     def _changes(self, structure: Genome, dice: Dice) -> list[Genome]:
@@ -141,8 +146,8 @@ def other_flags(structure: Genome, activations: Sequence[str], dice: Dice) -> di
     }
 
 
-def drawn_flags(activations: Sequence[str], dice: Dice) -> Genome:
-    """Random ones."""
+def drawn_flags(activations: Sequence[str], dice: Choices) -> Genome:
+    """Freely chosen ones."""
     norm, weight_norm = dice.pick(("mean", "none")), dice.pick((True, False))
     return {"activation": dice.pick(activations), "norm": norm, "weight_norm": weight_norm}
 

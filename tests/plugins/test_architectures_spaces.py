@@ -169,3 +169,25 @@ def test_a_picture_shows_the_structure(name: str) -> None:
     one, other = NETWORKS[name].space.initial(Stream(6), 2)
     assert picture(one).startswith(b"\x89PNG")
     assert picture(one) == picture(one) != picture(other)
+
+
+class Always:
+    """Choices that are always the least or the first there is, or always the greatest or the last."""
+
+    def __init__(self, least: bool) -> None:
+        self._least = least
+
+    def pick(self, of: Sequence[Any]) -> Any:
+        return of[0] if self._least else of[-1]
+
+    def integer(self, low: int, high: int) -> int:
+        return low if self._least else high
+
+    def width(self, low: int, high: int) -> int:
+        return self.integer(low, high)
+
+
+def test_a_structure_is_composed_of_whosever_choices(network: Any) -> None:
+    least, greatest = (network.space.compose(Always(least)) for least in (True, False))
+    assert least == network.space.compose(Always(True)) != greatest
+    assert parameters(network, least, INPUTS, OUTPUTS) < parameters(network, greatest, INPUTS, OUTPUTS)

@@ -35,6 +35,7 @@ class Chronicle:
         counts: rows by type.
         niches: the active ones by key, oldest first.
         admissions: niches founded after the first ones.
+        invented: of these, niches of environments that the run was not founded with.
         tried, accepted: offers, and those that replaced an agent.
         audited, still_winning: accepted offers that were scored again on fresh seeds, and those that won again.
         solves, solved_at_birth: invented environments solved some time after their admission, and in the iteration of it.
@@ -47,6 +48,7 @@ class Chronicle:
     counts: Counter[str] = field(default_factory=Counter)
     niches: dict[int, Niche] = field(default_factory=dict)
     admissions: int = 0
+    invented: int = 0
     tried: int = 0
     accepted: int = 0
     audited: int = 0
@@ -71,6 +73,7 @@ class Chronicle:
         self.counts[type] += 1
         if type == "admitted":
             self.admissions += iteration > 0
+            self.invented += iteration > 0 and row["env"] not in self.founders
             if iteration == 0:
                 self.founders[row["env"]] = False
             self.niches.pop(row["niche"], None)
@@ -124,6 +127,6 @@ class Chronicle:
     @property
     def solved(self) -> str:
         """``3 of 12 invented environments solved, 1 more at birth; 1 of 1 founding``."""
-        text = f"{self.solves:,} of {self.admissions:,} invented environments solved"
+        text = f"{self.solves:,} of {self.invented:,} invented environments solved"
         text += f", {self.solved_at_birth:,} more at birth" if self.solved_at_birth else ""
         return text + (f"; {sum(self.founders.values()):,} of {len(self.founders):,} founding" if self.founders else "")

@@ -1,0 +1,44 @@
+"""``python -m aiga_search draw RUN ... --out X.png``: the best score so far against trials, of one or several searches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import aiga
+from aiga.cli.failures import answering
+from aiga.cli.outputs import check_out
+from aiga.images import PICTURE
+from aiga_search.curves import best_so_far
+
+app = typer.Typer(
+    help="The searches' own tools.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _options() -> None:
+    """The searches' own tools."""
+
+
+@app.command()
+@answering
+def draw(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A picture (.png).")],
+) -> None:
+    """Draw how good the best architecture was after each trial."""
+    check_out(out, {PICTURE: "a picture"})
+    picture = best_so_far([aiga.open(path) for path in runs])
+    out.write_bytes(picture)
+    typer.echo(f"written: {out}")
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m aiga_search")
