@@ -95,7 +95,7 @@ class CharactersDomain:
         return genome.distance(a, b)
 
     def named(self, name: str, count: int = 1) -> Batch:
-        """An environment of ``names`` as ``count`` rows with different classes; see :func:`aiga_characters.genome.named`.
+        """An environment of ``names`` as ``count`` rows with classes drawn anew; see :func:`aiga_characters.genome.named`.
 
         Raises:
             InputError: if none has that name.

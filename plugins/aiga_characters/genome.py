@@ -106,7 +106,7 @@ def distance(a: Batch, b: Batch) -> Tensor:
 
 
 def named(name: str, count: int, most: int) -> Batch:
-    """A named environment as ``count`` rows with different classes, the same ones at every call.
+    """A named environment as ``count`` rows, each with classes drawn anew, the same ones at every call.
 
     Args:
         name: ``sequential-N`` or ``shuffled-N`` (N classes of the evaluation split, fifteen images each, one class after

@@ -65,8 +65,8 @@ def judge(
     """By its number of classes, lives of every agent on a named stream, with classes of its own in each draw.
 
     A network with the capability ``anew`` begins its lives with a head that knows no class, and with the step size of
-    ``RATES`` by which each agent named most of the images that it had learnt from, in a draw of classes that is not reported;
-    of streams of more than ``CHOSEN_AT`` classes, in one of so many.
+    ``RATES`` by which each agent named most of the images that it had learnt from, in a draw that is not reported; of streams
+    of more than ``CHOSEN_AT`` classes, in one of so many. No image that is learnt from in one draw tests a life in another.
 
     Args:
         domain: that the agents live in.

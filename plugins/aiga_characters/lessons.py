@@ -15,10 +15,12 @@ from aiga import Pairs, Stream
 from aiga.data import Leaves
 from aiga.streams import combine, derive
 from aiga_characters import genome
+from aiga_characters.genome import TESTS
 from aiga_characters.recipes import DRAWERS
 from aiga_characters.sets import Characters
 
 _STREAM: Final = Stream(derive("characters", "lessons", 1))
+_WORDS: Final = 2**32  # above every word of a stream
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class Lessons:
         keys: ``[P]`` int64, one a lifetime: what all chance in it hangs on.
         classes: ``[P, N]`` int64 row of the set by label; past a lifetime's own number of classes without meaning.
         quarter: ``[P, N]`` int64 quarters of a circle by which a class is turned.
+        reported: ``[P]`` bool, whether its classes are those of the evaluation split, by which agents are compared.
     """
 
     genes: Leaves
     keys: Tensor
     classes: Tensor
     quarter: Tensor
+    reported: Tensor
 
     @staticmethod
     def of(pairs: Pairs, seeds: Tensor, characters: Characters) -> Lessons:
@@ -49,7 +53,7 @@ class Lessons:
         fixed = torch.where(genes["episodic"] == 1, keys, combine(genes["seed"]))
         classes = _classes(genes, evaluation, fixed, characters)
         quarter = _STREAM.child("quarter").rows(fixed).integers(0, 4, classes.shape[1]) * genes["turned"][:, None]
-        return Lessons(genes, keys, classes, quarter)
+        return Lessons(genes, keys, classes, quarter, evaluation)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -58,12 +62,19 @@ class Lessons:
         """These lifetimes, in this order, without columns past the largest number of classes among them."""
         genes = {name: leaf[rows] for name, leaf in self.genes.items()}
         most = int(genes["classes"].max())
-        return Lessons(genes, self.keys[rows], self.classes[rows, :most], self.quarter[rows, :most])
+        return Lessons(genes, self.keys[rows], self.classes[rows, :most], self.quarter[rows, :most], self.reported[rows])
 
     def drawers(self) -> Tensor:
-        """``[P, N, 20]`` int64: each class' drawers in random order, to learn from the first and be tested on the last."""
+        """``[P, N, 20]`` int64: each class' drawers in random order, to learn from the first and be tested on the last.
+
+        Of a class of the evaluation split it is the same drawers that test every life: what is chosen by images learnt from,
+        in whatever life, is never chosen by an image that another life reports.
+        """
         words = _STREAM.child("drawers").rows(self.keys).words(self.classes.shape[1] * DRAWERS)
-        return words.reshape(*self.classes.shape, DRAWERS).argsort(dim=-1, stable=True)
+        words = words.reshape(*self.classes.shape, DRAWERS)
+        rank = _STREAM.child("tests").rows(self.classes.flatten()).words(DRAWERS).argsort(dim=-1, stable=True)
+        last = (rank.argsort(dim=-1) >= DRAWERS - TESTS).reshape(words.shape) & self.reported[:, None, None]
+        return (words + last * _WORDS).argsort(dim=-1, stable=True)
 
     def order(self, classes: int, examples: int) -> Tensor:
         """``[P, classes * examples]`` int64 places in ``[classes, examples]``, in the order in which they are learnt."""

@@ -69,7 +69,7 @@ def _streams(domain: CharactersDomain, contestants: Mapping[str, Contestant], rn
         "test images named rightly after so many classes of the evaluation split, learnt one after another; "
         f"means over {draws} draws of classes",
         f"learnt from, oracle, below it: at {last} classes; the oracle learns the same images in random order",
-        "step sizes within these lives were chosen by the images learnt from, in draws of classes that are not reported",
+        "step sizes within these lives were chosen by the images learnt from, in other draws; none of these tests any life",
         f"active: units above 0.01 in the mean image of {PROBED} classes",
         *(
             f"{each} classes are left out: there are {domain.labels} labels"

@@ -9,11 +9,12 @@ import torch
 from learners import Notebook, SgdHead
 from torch import Tensor
 
-from aiga import Batch, Contestant, Kind, Pairs, Stream
+from aiga import Batch, Contestant, Kind, Pairs, Population, Stream
 from aiga.data import Leaves
 from aiga_characters.domain import CharactersDomain
 from aiga_characters.exam import Exam
 from aiga_characters.judging import RATES, episodes, features, judge, neighbours, pixels
+from aiga_characters.lessons import Lessons
 from aiga_characters.report import EPISODES
 from aiga_continual import Anml, ContinualNetwork
 
@@ -73,6 +74,31 @@ def test_no_step_size_is_chosen_on_streams_that_are_reported(monkeypatch: pytest
     assert len(chosen) == 1
     assert len(reported) == 3
     assert not chosen & reported
+
+
+def test_no_step_size_is_chosen_by_an_image_that_tests_a_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    domain, lived = CharactersDomain(labels=659), list[Lessons]()
+    rows = domain.named("sequential-600", 3)
+    for _ in range(2):
+        pairs = Pairs.cross(Population((rows,)), Population((contestant(SgdHead(), 1).agents,)))
+        lived.append(Lessons.of(pairs, torch.tensor([0, 0, 7]), domain.characters))
+    learnt, tested = set[tuple[int, int]](), set[tuple[int, int]]()
+    for each in lived:
+        drawers = each.drawers()
+        for row in range(3):
+            for label in range(600):
+                known = int(each.classes[row, label])
+                learnt |= {(known, drawer) for drawer in drawers[row, label, :15].tolist()}
+                tested |= {(known, drawer) for drawer in drawers[row, label, 15:].tolist()}
+    assert not learnt & tested
+    assert len(tested) == 5 * len({known for known, _ in tested})
+    assert len(learnt) > 600 * 14
+
+
+def test_lives_of_the_background_split_are_tested_by_any_image() -> None:
+    pairs = Pairs.cross(Population((DOMAIN.named("meta-training"),)), Population((contestant(SgdHead(), 40).agents,)))
+    lessons = Lessons.of(pairs, torch.arange(40), DOMAIN.characters)
+    assert len(torch.unique(lessons.drawers()[:, 0, 15:])) == 20
 
 
 def test_a_network_that_learns_otherwise_has_no_step_size_to_choose(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,10 @@ class TestEvaluationStreams(DomainSuite):
         return CharactersDomain(labels=20)
 
     @pytest.fixture
+    def network(self) -> Network:
+        return Notebook()
+
+    @pytest.fixture
     def envs(self, domain: Domain) -> Batch:
         genes = [{"classes": 2 + row, "examples": 1 + row, "distortion": row / 10} for row in range(self.pairs)]
         each = [genome.streams(torch.tensor([row]), **gene, split="evaluation") for row, gene in enumerate(genes)]  # type: ignore[arg-type]
