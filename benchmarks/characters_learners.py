@@ -8,13 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 import aiga
 from aiga import Batch, Lab, Pairs, Population, Stream
 from aiga_characters.domain import CharactersDomain
-from aiga_characters.lives import of_rows
 from aiga_characters.objective import Trial
 from aiga_characters.sets import Source
 from aiga_continual import Anml, ContinualNetwork, MetaGradient, MetaGradientPlugin, Oml, relearning
@@ -25,6 +22,7 @@ STUDY = "ANML, 300 classes to learn with"
 
 ANML = Trial(trajectory=1, inner_steps=20, unseen=0, remember=64)
 OML = Trial(trajectory=3, inner_steps=5, unseen=5, remember=15)
+SUPERVISED = Trial(trajectory=0, remember=84)
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Learner:
 
     Attributes:
         plugin, options: the network.
-        taught: by the meta-gradient on ``trial``, by plain supervised training, or not at all.
+        taught: by the meta-gradient on ``trial``, or not at all.
         trial: of meta-training.
         lr: Adam's step size.
         lifetimes: of a step.
@@ -43,7 +41,7 @@ class Learner:
 
     plugin: type[Oml] | type[Anml]
     options: Mapping[str, Any] = field(default_factory=dict)
-    taught: Literal["meta", "supervised", "not"] = "meta"
+    taught: bool = True
     trial: Trial = ANML
     lr: float = 1e-3
     lifetimes: int = 1
@@ -68,9 +66,9 @@ LEARNERS: dict[str, Learner] = {
     "gate fixed at one, as large as ANML": Learner(Oml, {"inner_lr": 0.1, "channels": (58, 58, 58)}),
     "gate fixed at one": Learner(Anml, {"inner_lr": 0.1, "gate": "one"}),
     "random gate": Learner(Anml, {"inner_lr": 0.1, "gate": "random"}),
-    "pretrained, then the head alone": Learner(Oml, taught="supervised"),
-    "random, the head alone": Learner(Oml, taught="not"),
-    "scratch, everything": Learner(Oml, taught="not", tested="prediction"),
+    "pretrained, then the head alone": Learner(Oml, trial=SUPERVISED),
+    "random, the head alone": Learner(Oml, taught=False),
+    "scratch, everything": Learner(Oml, taught=False, tested="prediction"),
 }
 
 
@@ -91,26 +89,6 @@ class Classroom:
 
     def count(self, cost: Mapping[str, int], purpose: str) -> None:
         """Nothing: seconds are what is bounded here."""
-
-
-class Supervised:
-    """The domain with another loss: to name random images of all that may be learnt with, without a life being lived."""
-
-    def __init__(self, domain: CharactersDomain, images: int = 84) -> None:
-        self._domain, self._images = domain, images
-
-    def loss(self, pairs: Pairs, network: ContinualNetwork, stream: Stream) -> Tensor:
-        """``[P]`` mean cross-entropy."""
-        agents, at = pairs.agents_of_one_kind()
-        characters = self._domain.characters
-        label = stream.child("label").integers(0, self._domain.labels, self._images)
-        image = stream.child("image").integers(0, characters.images.shape[1], self._images)
-        seen = (characters.images[label, image].float() / 255.0)[:, :, None]
-        leaves = of_rows(agents.leaves, at)
-        logits = network.answers(leaves, network.newborn(leaves), seen)
-        return (
-            functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none").reshape(label.shape).mean(dim=1)
-        )
 
 
 @dataclass(frozen=True)
@@ -139,10 +117,10 @@ def teach(learner: Learner, source: str, seed: int, seconds: float) -> Taught:
     agents = Population((Batch.of(kind, leaves),))
     alone = torch.zeros(1, dtype=torch.int64)
     pairs = Pairs.of(Population((domain.named("meta-training"),)), agents, alone, alone)
-    room = Classroom(Supervised(domain) if learner.taught == "supervised" else domain, network, seed)
+    room = Classroom(domain, network, seed)
     rule = MetaGradient(MetaGradientPlugin.Options(lr=learner.lr, lifetimes=learner.lifetimes))
     state, begin = rule.start(agents), time.process_time()
-    while learner.taught != "not" and time.process_time() - begin < seconds:
+    while learner.taught and time.process_time() - begin < seconds:
         agents, state = rule.improve(cast(Lab, room), replace(pairs, agents=agents), state, CHUNK)
         room.chunk += 1
     spent = time.process_time() - begin

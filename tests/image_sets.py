@@ -22,7 +22,7 @@ def idx(array: Bytes) -> bytes:
 
 
 def small_mnist(folder: Path, zipped: bool = True, test_pixel: int | None = None) -> Path:
-    """Four idx files of random images whose class is written into their first pixel; of test images one grey alone if asked for."""
+    """Four idx files of random images, their class in their first pixel; test images are of one grey if asked for."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     for name, count in zip(IDX, (TRAINING, TRAINING, TEST, TEST), strict=True):

@@ -62,9 +62,9 @@ class Domain(Protocol):
 
     Capabilities, which a domain may also have: ``distance(a: Batch, b: Batch) -> Tensor`` (``[A, B]``, for novelty),
     ``loss(pairs, network, stream) -> Tensor`` (``[P]``, differentiable, on the agents' device), ``examples(envs: Batch, stream:
-    Stream, count: int) -> tuple[Tensor, Tensor]`` (for each row, drawn by ``stream.each(B)``, ``count`` labelled examples of what
-    may be learnt from there, on the environments' device: ``[B, count, *inputs.shape]`` float32 and ``[B, count]`` int64; never
-    of what ``live`` or ``report`` judge by), ``snapshot``/``restore``,
+    Stream, count: int) -> tuple[Tensor, Tensor]`` (for each row, drawn by ``stream.each(B)``, ``count`` labelled examples of
+    what may be learnt from there, on the environments' device: ``[B, count, *inputs.shape]`` float32 and ``[B, count]`` int64;
+    never of what ``live`` or ``report`` judge by), ``snapshot``/``restore``,
     ``named(name: str) -> Batch`` and ``names: tuple[str, ...]`` (fixed evaluation environments),
     ``agents: Mapping[str, Path]`` (safetensors files of agents that ship with it, for ``[population] initial_agent``),
     ``check()`` (raises :class:`aiga.InputError` where this machine lacks what it needs, before a run is begun),

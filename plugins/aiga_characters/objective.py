@@ -2,7 +2,8 @@
 
 OML and ANML (Javed & White 2019; Beaulieu et al. 2020): learn one class image by image, then take the cross-entropy on its
 images and on random images of all classes. Where environments are few-shot episodes: learn the episode, then take the
-cross-entropy on images of its classes that were not learnt.
+cross-entropy on images of its classes that were not learnt. Where nothing is learnt in a trial, what is left is plain
+supervised training: the pretraining of the papers' controls.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Trial:
     """How long a meta-training trial is; ANML's numbers by default.
 
     Attributes:
-        trajectory: classes learnt in it.
+        trajectory: classes learnt in it; with none, a trial is ``remember`` images named without a life being lived.
         inner_steps: images learnt of each.
         unseen: images of each that are not learnt, but asked about.
         remember: random images of all of a stream's classes that are asked about.
@@ -70,17 +71,23 @@ def _trials(
     """``[B]`` losses of trials of one shape; ``again`` asks about the images learnt too."""
     learnt, examples = trial.trajectory, trial.inner_steps
     device, row = next(iter(leaves.values())).device, torch.arange(len(lessons))[:, None]
+    pupils = Pupils.born(network, leaves, labels)
+    if not learnt:
+        return _entropy(pupils, lessons, pictures, *lessons.remembered(trial.remember))
     label = lessons.labels(learnt)
     drawers, place = lessons.drawers()[row, label], lessons.order(learnt, examples)
     shown = label[row, place // examples], drawers[row, place // examples, place % examples]
-    pupils, _ = Pupils.born(network, leaves, labels).learn(
-        pictures.show(lessons, *shown), shown[0].to(device), create_graph=True
-    )
+    pupils, _ = pupils.learn(pictures.show(lessons, *shown), shown[0].to(device), create_graph=True)
     new = label.repeat_interleave(trial.unseen, dim=1), drawers[:, :, DRAWERS - trial.unseen :].flatten(1)
     asked = [*([shown] if again else []), new, lessons.remembered(trial.remember)]
     wanted, by = (torch.cat(columns, dim=1) for columns in zip(*asked, strict=True))
+    return _entropy(pupils, lessons, pictures, wanted, by)
+
+
+def _entropy(pupils: Pupils, lessons: Lessons, pictures: Pictures, wanted: Tensor, by: Tensor) -> Tensor:
+    """``[B]`` mean cross-entropy on the images ``[B, M]`` of classes ``wanted`` by drawers ``by``."""
     logits, _ = pupils.answer(pictures.show(lessons, wanted, by))
     # A life has no more labels than classes.
-    void = torch.arange(labels) >= lessons.genes["classes"][:, None, None]
-    logits = logits.masked_fill(void.to(device), -torch.inf)
-    return -logits.log_softmax(dim=-1).gather(-1, wanted.to(device)[..., None])[..., 0].mean(dim=1)
+    void = torch.arange(pupils.labels) >= lessons.genes["classes"][:, None, None]
+    logits = logits.masked_fill(void.to(logits.device), -torch.inf)
+    return -logits.log_softmax(dim=-1).gather(-1, wanted.to(logits.device)[..., None])[..., 0].mean(dim=1)

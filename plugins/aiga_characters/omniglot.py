@@ -215,13 +215,18 @@ def _pixels(shelf: _Shelf, path: str, problems: list[str]) -> NDArray[np.uint8]:
             found = image.size
             pixels = np.asarray(image.convert("L"))
     except _UNREADABLE as error:
-        problems.append(f"{shelf.name}: {path} is no whole PNG image ({error}). Copy that file again.")
+        problems.append(f"{shelf.name}: {path} is no whole PNG image{_why(error)}. Copy that file again.")
         return blank
     if found != (CANVAS, CANVAS):
         what = f"{path} is {found[0]} x {found[1]} pixels, not {CANVAS} x {CANVAS}"
         problems.append(f"{shelf.name}: {what}. Give Omniglot's images as they are; the option size makes them smaller.")
         return blank
     return (pixels < 128).astype(np.uint8)
+
+
+def _why(error: Exception) -> str:
+    """What Pillow says of a file, where it says it of the file and not of the buffer that the file was read into."""
+    return "" if "BytesIO" in str(error) else f" ({error})"
 
 
 def _check(problems: list[str]) -> None:

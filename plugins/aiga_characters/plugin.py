@@ -39,12 +39,14 @@ class CharactersOptions(aiga.Options):
         size: pixels of a side; Omniglot's own is 105.
         labels: outputs of a network, and so the most classes that a stream may have.
         start: what a search starts from: ``stream`` (five classes) or one of the named environments of the background split.
-        trajectory: classes learnt in one trial of the meta-objective (OML: 3).
+        trajectory: classes learnt in one trial of the meta-objective (OML: 3); with 0, nothing is learnt within a life and the
+            objective is to name ``remember`` images: plain supervised training.
         inner_steps: images learnt of each, one by one (OML: 5).
         unseen: other images of each that the meta-objective asks about (OML: 5).
         remember: random images of all classes that it asks about (OML: 15).
         judged_on: classes of the streams that a report is made on, of 10, 50, 100, 200 and 600; the last is the oracle's too.
         judged_draws: of classes, for each length; a report gives the mean.
+        judged_newborn: also judge as many agents of each network that were never trained.
         url: the folder on a server that holds Omniglot's archives.
         hashes: SHA-256 of the archives, background and evaluation.
     """
@@ -55,12 +57,13 @@ class CharactersOptions(aiga.Options):
     size: int = Field(default=28, ge=8, le=105)
     labels: int = Field(default=600, ge=2)
     start: Literal["stream", "meta-training", "5-way-1-shot-training", "20-way-1-shot-training"] = "stream"
-    trajectory: int = Field(default=1, ge=1)
+    trajectory: int = Field(default=1, ge=0)
     inner_steps: int = Field(default=20, ge=1, le=20)
     unseen: int = Field(default=0, ge=0, le=19)
     remember: int = Field(default=64, ge=0)
     judged_on: Annotated[tuple[Literal[10, 50, 100, 200, 600], ...], Field(strict=False, min_length=1)] = JUDGED_ON
     judged_draws: int = Field(default=1, ge=1)
+    judged_newborn: bool = False
     url: str = URL
     hashes: Annotated[tuple[_Digest, _Digest], Field(strict=False)] = HASHES
 
@@ -77,6 +80,8 @@ class CharactersOptions(aiga.Options):
                 f"inner_steps {self.inner_steps} and unseen {self.unseen} are more than the 20 images of a class. "
                 f"Write unseen = {20 - self.inner_steps}."
             )
+        if not self.trajectory and not self.remember:
+            raise ValueError("trajectory 0 and remember 0 leave nothing to ask about. Write remember = 64.")
         if len(set(self.judged_on)) < len(self.judged_on):
             raise ValueError(f"judged_on {list(self.judged_on)} names a length twice. Name each once.")
         least = min(self.judged_on)
@@ -125,5 +130,5 @@ class Characters(aiga.Plugin):
             o.labels,
             Trial(o.trajectory, o.inner_steps, o.unseen, o.remember),
             o.start,
-            Exam(o.judged_on, o.judged_draws),
+            Exam(o.judged_on, o.judged_draws, o.judged_newborn),
         )

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aiga import Contestant, Pairs, Population, Report, Stream
+from aiga import Batch, Contestant, Pairs, Population, Report, Stream
 from aiga.forgetting import forgetful
 from aiga.plots import Curve, Panel, gallery, plot
 from aiga_characters.domain import CharactersDomain
@@ -24,9 +24,19 @@ PROBED: Final = 100  # classes whose images units are looked at on
 
 def report(domain: CharactersDomain, contestants: Mapping[str, Contestant], rng: Stream) -> Report:
     """Of few-shot episodes where the domain's searches start from such, else of streams."""
+    if domain.exam.newborn:
+        newborn = {f"{name}, newborn": _newborn(domain, each, rng.child("newborn", name)) for name, each in contestants.items()}
+        contestants = {**contestants, **newborn}
     if domain.start.endswith("-shot-training"):
         return _few_shot(domain, contestants, rng, domain.start.removesuffix("-training"))
     return _streams(domain, contestants, rng)
+
+
+def _newborn(domain: CharactersDomain, trained: Contestant, rng: Stream) -> Contestant:
+    """As many agents of the same kind as were trained, as they are born."""
+    agents, network = trained.agents, trained.network
+    layout = network.build(agents.kind.structure, domain.inputs, domain.outputs)
+    return Contestant(network, Batch.of(agents.kind, network.init(rng, layout, len(agents))).to(agents.device))
 
 
 def _streams(domain: CharactersDomain, contestants: Mapping[str, Contestant], rng: Stream) -> Report:

@@ -54,8 +54,9 @@ class Pupils:
         """The agents at birth; of a network with the capability ``learn``, after so many examples."""
         life = network.newborn(leaves)
         if hasattr(network, "learn") and learnt:
-            x, y = images.examples(tasks, stream.child("learnt"), learnt)
-            life = cast(Any, network).learn(leaves, life, x, y, create_graph)
+            for rows in torch.split(images.drawn(tasks, stream.child("learnt"), learnt), _CHUNK, dim=1):
+                x, y = images.show(tasks, rows), images.told(tasks, rows)
+                life = cast(Any, network).learn(leaves, life, x, y, create_graph)
         return Pupils(network, leaves, life, tasks)
 
     def answer(self, x: Tensor) -> Tensor:

@@ -45,10 +45,14 @@ class Images:
 
     def examples(self, leaves: Leaves, stream: Stream, count: int) -> tuple[Tensor, Tensor]:
         """``[B, count, C, H, W]`` images to learn from, any of them several times, and ``[B, count]`` what is said of them."""
+        rows = self.drawn(leaves, stream, count)
+        return self.show(leaves, rows), self.told(leaves, rows)
+
+    def drawn(self, leaves: Leaves, stream: Stream, count: int) -> Tensor:
+        """``[B, count]`` int64 rows of images to learn from; ``stream`` has a row key for each environment."""
         chosen = self.learnable(leaves)
         words = stream.child("example").words(count, device=leaves["seed"].device)
-        rows = self.shelves["train"].at(chosen, (words * chosen.total[:, None]) >> 32)
-        return self.show(leaves, rows), self.told(leaves, rows)
+        return self.shelves["train"].at(chosen, (words * chosen.total[:, None]) >> 32)
 
     def label(self, rows: Tensor) -> Tensor:
         """``[B, T]`` int64: what is on these images."""

@@ -31,6 +31,8 @@ class A2cOptions(aiga.Options):
         eps: Adam's epsilon.
         gamma: discount of rewards from step to step; a life's end is worth nothing.
         value: weight of the squared error of the values.
+        baseline: the value that a life's rewards are held against: its ``own``, or that of the agent's ``first`` life for all,
+            a slip of Backpropamine's released code, kept for comparison.
         bonus: what keeps actions random: ``simpson``, the chance that two draws of an action differ, or ``entropy``.
         bonus_weight: weight of the bonus.
         clip: greatest norm of an agent's gradient, of the mean loss of a step of a life.
@@ -45,6 +47,7 @@ class A2cOptions(aiga.Options):
     eps: float = Field(default=1e-6, gt=0.0)
     gamma: float = Field(default=0.9, ge=0.0, le=1.0)
     value: float = Field(default=0.1, ge=0.0)
+    baseline: Literal["own", "first"] = "own"
     bonus: Literal["simpson", "entropy"] = "simpson"
     bonus_weight: float = Field(default=0.03, ge=0.0)
     clip: float = Field(default=4.0, gt=0.0)
@@ -180,7 +183,7 @@ class ActorCritic:
         alive = torch.cat([torch.ones_like(done[:1]), ~done[:-1]]).to(logits.dtype)
         returns = discounted(trajectory.rewards.to(logits) * alive, options.gamma)
         if "values" in extras:
-            error = returns - extras["values"]
+            error = returns - (extras["values"] if options.baseline == "own" else _of_first(extras["values"], lives))
             advantage, loss = error.detach(), options.value * error.square()
         else:
             advantage, loss = returns - _of_others(returns, lives), torch.zeros_like(returns)
@@ -220,6 +223,12 @@ def _of_others(returns: Tensor, lives: int) -> Tensor:
     each = returns.reshape(len(returns), -1, lives)
     others = (each.sum(dim=2, keepdim=True) - each) / max(1, lives - 1)
     return others.reshape(returns.shape)
+
+
+def _of_first(values: Tensor, lives: int) -> Tensor:
+    """``[T, P]``: at each step what the first of the agent's lives has."""
+    each = values.reshape(len(values), -1, lives)
+    return each[:, :, :1].expand_as(each).reshape(values.shape)
 
 
 @contextmanager

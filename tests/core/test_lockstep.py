@@ -111,6 +111,66 @@ def test_a_score_is_the_same_recorded_or_not(record: bool) -> None:
     assert (lived.trajectory is None) is not record
 
 
+class Ending(Echo):
+    """Ends a row's life once it has acted as often as its worth says."""
+
+    def __init__(self, worth: Tensor) -> None:
+        super().__init__(worth)
+        self.age = 0
+
+    def act(self, step: int, action: Tensor) -> Tensor:
+        self.age += 1
+        return super().act(step, action)
+
+    def ended(self) -> Tensor:
+        return self.worth == self.age
+
+
+def test_a_life_that_its_world_ends_is_over_at_once_and_nobody_waits_for_the_longest_one() -> None:
+    class Thrifty(Counting):
+        asked = 0
+
+        def step(self, leaves: Leaves, life: Life, percept: Percept) -> tuple[Output, Life]:
+            self.asked += 1
+            return super().step(leaves, life, percept)
+
+    worth, network, seeds = torch.tensor([3.0, 1.0, 20.0]), Thrifty(), torch.arange(3) + 100
+    lived = lockstep(Ending(worth), network, leaves_of(3), torch.arange(3), seeds, torch.full((3,), 500), CHOICES, True)
+    life = lived.trajectory
+    assert life is not None
+    assert network.asked == 32
+    assert lived.steps.tolist() == [3, 1, 20]
+    assert life.done.T.tolist() == [[step >= length - 1 for step in range(20)] for length in (3, 1, 20)]
+    for row, length in enumerate((3, 1, 20)):
+        assert float(lived.reward[row]) == pytest.approx(float(life.rewards[:length, row].sum()))
+        assert bool((life.extras["logits"][length - 1 :, row] == life.extras["logits"][length - 1, row]).all())
+    leaves = {name: leaf[[0]] for name, leaf in leaves_of(3).items()}
+    alone = lockstep(Ending(worth[:1]), Counting(), leaves, torch.tensor([0]), seeds[:1], torch.tensor([500]), CHOICES, True)
+    assert alone.trajectory is not None
+    assert torch.equal(alone.trajectory.actions[:, 0], life.actions[:3, 0])
+
+
+def test_a_life_that_its_world_does_not_end_has_its_length() -> None:
+    lengths = torch.tensor([2, 18])
+    leaves, agent, seeds = leaves_of(2), torch.arange(2), torch.arange(2)
+    lived = lockstep(Ending(torch.full((2,), 99.0)), Counting(), leaves, agent, seeds, lengths, CHOICES, True)
+    assert lived.steps.tolist() == [2, 18]
+    assert lived.trajectory is not None
+    assert len(lived.trajectory.rewards) == 18
+
+
+def test_greedy_actions_are_those_of_the_greatest_logits() -> None:
+    leaves, agent, lengths = leaves_of(2), torch.arange(2), torch.tensor([5, 5])
+    drawn, other = (
+        lockstep(Echo(torch.ones(2)), Counting(), leaves, agent, seeds, lengths, CHOICES, True, greedy=True)
+        for seeds in (torch.arange(2), torch.arange(2) + 7)
+    )
+    assert drawn.trajectory is not None
+    assert other.trajectory is not None
+    assert torch.equal(drawn.trajectory.actions, drawn.trajectory.extras["logits"].argmax(dim=2))
+    assert torch.equal(drawn.trajectory.actions, other.trajectory.actions)
+
+
 def gradients(network: Network, agent: Tensor) -> Tensor:
     leaves = leaves_of(2, grad=True)
     life = live(network, leaves, agent, torch.linspace(0.5, 1.0, len(agent)), torch.full((len(agent),), 4)).trajectory

@@ -124,3 +124,40 @@ def test_killed_with_signal_9_it_goes_on_to_the_same_bits(tmp_path: Path) -> Non
     whole = training.train(merge(config, {"plugins": {"learners": {"options": {"pause": 0.0}}}}), name="whole", runs=tmp_path)
     assert list(differences(saved(path), saved(whole.path))) == []
     assert [a.read_bytes() for a in training.open(path).agents] == [a.read_bytes() for a in whole.agents]
+
+
+ENDED = """
+import json, os, signal, sys
+import pytorch_lightning as pl
+import torch
+torch.set_num_threads(1)
+from aiga import training
+
+class End(pl.Callback):
+    def on_train_batch_start(self, trainer, module, batch, batch_idx):
+        if sys.argv[3] == "SIGKILL" and trainer.global_step == 13:
+            os.kill(os.getpid(), signal.SIGKILL)
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        if sys.argv[3] == "SIGTERM" and trainer.global_step == 15:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+training.train(json.loads(sys.argv[1]), name="ended", runs=sys.argv[2], callbacks=[End()])
+"""
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
+def test_however_it_ends_every_value_is_logged_once(tmp_path: Path, how: str) -> None:
+    subprocess.run([sys.executable, "-c", ENDED, json.dumps(reach()), str(tmp_path), how], capture_output=True, timeout=120)
+    assert saved(tmp_path / "ended")[0] == (10 if how == "SIGKILL" else 15)
+    training.resume(tmp_path / "ended")
+    whole = training.train(reach(), name="whole", runs=tmp_path)
+    assert logged(tmp_path / "ended") == logged(whole.path)
+
+
+def logged(path: Path) -> dict[str, list[tuple[int, float]]]:
+    """By the name of a value, its steps and what it was at each."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(path / "tb"), size_guidance={"scalars": 0})
+    events.Reload()
+    return {tag: [(point.step, point.value) for point in events.Scalars(tag)] for tag in events.Tags()["scalars"]}

@@ -114,6 +114,20 @@ def test_a_report_can_be_made_again(done: tuple[Path, str], tmp_path: Path) -> N
     assert content(path) == before
 
 
+def test_ctrl_c_under_a_report_is_told_and_takes_nothing_away(
+    done: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(shutil.copytree(done[0], tmp_path / "again"))
+    before = (path / "report" / "report.json").read_bytes()
+
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.session, "judge", interrupted)
+    assert command("report", path) == (130, "", "interrupted\n")
+    assert (path / "report" / "report.json").read_bytes() == before
+
+
 def test_without_agents_there_is_nothing_to_report(done: tuple[Path, str], tmp_path: Path) -> None:
     path = Path(shutil.copytree(done[0], tmp_path / "copy"))
     shutil.rmtree(path / "agents")

@@ -154,6 +154,16 @@ def test_every_life_is_judged_by_its_own_value() -> None:
     assert torch.allclose(push(it, trajectory(rewards, values), 2), torch.tensor([[0.75, -7.5], [1.5, 5.0]]))
 
 
+def test_the_released_codes_slip_judges_every_life_by_the_value_of_the_agents_first() -> None:
+    it = learner(gamma=0.5, bonus_weight=0.0, value=0.5, baseline="first")
+    rewards = torch.tensor([[0.0, 1.0, 4.0, 8.0], [2.0, 1.0, 0.0, 0.0]])
+    values = torch.tensor([[0.25, 9.0, 1.0, 7.0], [0.5, -4.0, 2.0, 5.0]], requires_grad=True)
+    life = trajectory(rewards, values)
+    assert torch.allclose(push(it, life, 2), torch.tensor([[0.75, 1.25, 3.0, 7.0], [1.5, 0.5, -2.0, -2.0]]))
+    (by_values,) = torch.autograd.grad(it.losses(life, 2).sum(), values)
+    assert torch.allclose(by_values, torch.tensor([[-1.0, 0.0, -5.0, 0.0], [-1.0, 0.0, 2.0, 0.0]]))
+
+
 def test_without_values_lives_are_judged_by_the_agents_others() -> None:
     it = learner(gamma=0.0, bonus_weight=0.0)
     rewards = torch.tensor([[3.0, 1.0, 2.0, 10.0, 20.0, 30.0]])

@@ -135,7 +135,7 @@ def test_descent_leaves_the_filling_at_zero_and_the_rest_where_it_would_be(netwo
     layout = network.build(network.structure, INPUTS, OUTPUTS)
     wide = network.build(network.bucket(network.structure), INPUTS, OUTPUTS)
     thin, thick = born(network, 2, double=True), padded(born(network, 2, double=True), wide)
-    for step in range(3):
+    for step in range(2):
         x = pictures(2, 4).double() + step
         thin, thick = descended(network, thin, x), descended(network, thick, x)
     again = cut(thick, layout)

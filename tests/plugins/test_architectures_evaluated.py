@@ -11,7 +11,7 @@ from torch import Tensor
 from aiga import Batch, Kind, Network, Noise, Pairs, Population, Scores, Stream, Trajectory
 from aiga.registry import Components
 from aiga.testing.points import PointsDomain
-from aiga_architectures import Perceptron, PerceptronNetwork
+from aiga_architectures import Perceptron, PerceptronNetwork, Policy, PolicyNetwork
 from aiga_local.executor import LocalExecutor
 
 
@@ -62,6 +62,23 @@ def test_unlike_architectures_are_lived_in_one_call_a_bucket() -> None:
     assert bool(scores.ok.all())
     assert len(domain.calls) == len(buckets) < 14
     assert sum(domain.calls) == 32
+
+
+def test_policies_and_perceptrons_live_side_by_side_in_a_call_a_bucket_each() -> None:
+    domain, components = Counting(), Components()
+    components.domain("points", domain)
+    policy, perceptron = PolicyNetwork(Policy.Options()), PerceptronNetwork(Perceptron.Options())
+    batches, buckets = [], set()
+    for name, network in (("policy", policy), ("perceptron", perceptron)):
+        components.network(name, network)
+        for key, structure in enumerate(network.space.initial(Stream(4), 12)):
+            layout = network.build(structure, PointsDomain.inputs, PointsDomain.outputs)
+            born = network.init(Stream(1).rows(torch.tensor([key])), layout, 1)
+            batches.append(Batch.of(Kind(name, structure), born))
+            buckets.add(Kind(name, network.bucket(structure)))
+    scores = LocalExecutor(components).run("points", home(Population(tuple(batches))), torch.zeros(24, 2, dtype=torch.int64))
+    assert bool(scores.ok.all())
+    assert len(domain.calls) == len(buckets) < 24
 
 
 def test_an_agent_has_the_same_score_to_the_bit_beside_any_architectures() -> None:

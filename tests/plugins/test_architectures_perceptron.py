@@ -163,6 +163,28 @@ def descended(network: PerceptronNetwork, leaves: Leaves, x: Tensor) -> Leaves:
     return {name: (leaf - 0.1 * g).detach() for (name, leaf), g in zip(held.items(), gradients, strict=True)}
 
 
+def test_a_filled_up_agent_has_the_meta_gradient_of_an_unfilled_one(network: PerceptronNetwork) -> None:
+    layout = network.build(network.structure, INPUTS, OUTPUTS)
+    wide = network.build(network.bucket(network.structure), INPUTS, OUTPUTS)
+    thin, thick = born(network, 2, double=True), padded(born(network, 2, double=True), wide)
+    (lesson, small), (again, large) = taught(network, thin), taught(network, thick)
+    assert torch.allclose(lesson, again)
+    assert all(torch.allclose(cut(large, layout)[name], gradient) for name, gradient in small.items())
+    assert all(torch.equal(padded(cut(large, layout), wide)[name], gradient) for name, gradient in large.items())
+
+
+def taught(network: PerceptronNetwork, leaves: Leaves) -> tuple[Tensor, Leaves]:
+    """The gradients, in what is shown and in the leaves, of the answers after a step down the squares of those to it."""
+    held = {name: leaf.detach().requires_grad_() for name, leaf in leaves.items()}
+    shown = pictures(1, 5).double().requires_grad_()
+    loss = network.see(held, shown)[0].square().mean(dim=(1, 2)).sum()
+    first = torch.autograd.grad(loss, list(held.values()), create_graph=True)
+    after = {name: leaf - 0.1 * g for (name, leaf), g in zip(held.items(), first, strict=True)}
+    outer = network.see(after, pictures(2, 6).double())[0].square().sum()
+    lesson, *gradients = torch.autograd.grad(outer, [shown, *held.values()])
+    return lesson, dict(zip(held, gradients, strict=True))
+
+
 @pytest.mark.parametrize("filled", [False, True])
 def test_what_is_seen_together_can_be_differentiated_twice(filled: bool) -> None:
     network = network_of(hidden=(3, 2), activation="tanh", skip=True)

@@ -19,6 +19,7 @@ from aiga_architectures import (
     Policy,
     PolicyNetwork,
     parameters,
+    picture,
 )
 
 INPUTS, OUTPUTS = Space((1, 8, 8)), Space((10,), "discrete")
@@ -161,3 +162,10 @@ def test_bounds_the_wrong_way_round_are_refused() -> None:
 def test_parameters_are_counted_as_they_are_built() -> None:
     network = PerceptronNetwork(Perceptron.Options(hidden=(5,)))
     assert parameters(network, network.structure, INPUTS, OUTPUTS) == 64 * 5 + 5 + 5 + 5 * 10 + 10 + 10
+
+
+@pytest.mark.parametrize("name", ["perceptron", "convnet", "policy"])
+def test_a_picture_shows_the_structure(name: str) -> None:
+    one, other = NETWORKS[name].space.initial(Stream(6), 2)
+    assert picture(one).startswith(b"\x89PNG")
+    assert picture(one) == picture(one) != picture(other)

@@ -102,6 +102,20 @@ def test_remembered_images_are_of_any_class_of_the_stream() -> None:
         assert len(torch.unique(row, dim=0)) > 120, "of 140"
 
 
+def test_with_no_class_to_learn_a_trial_is_images_to_be_named_without_a_life() -> None:
+    network, domain = Watched(), CharactersDomain(labels=20, trial=Trial(trajectory=0, remember=30))
+    leaves = agents(network)
+    value = loss(network, leaves, many(classes=7), domain=domain)
+    assert network.seen["asked"].shape[:2] == (3, 30)
+    assert "learnt" not in network.seen
+    innate = {name: leaf.requires_grad_(leaf.is_floating_point()) for name, leaf in leaves.items()}
+    gradient = torch.autograd.grad(loss(network, innate, many(classes=7), domain=domain).sum(), innate["head"])[0]
+    wanted = -gradient.sum(dim=1) if gradient.ndim == 3 else -gradient
+    assert bool((wanted[..., 7:] == 0.0).all()), "labels that the stream does not have are not asked about"
+    assert bool((wanted[..., :7] != 0.0).any())
+    assert torch.equal(value, loss(network, leaves, many(classes=7), domain=domain))
+
+
 def test_a_stream_of_fewer_classes_than_a_trial_learns_all_of_them() -> None:
     network, domain = Watched(), CharactersDomain(labels=20, trial=Trial(5, 2, 0, 3))
     loss(network, agents(network), many(classes=3), domain=domain)

@@ -100,6 +100,7 @@ def test_a_truncated_image_is_named(folder: Path, keep: int) -> None:
     file.write_bytes(file.read_bytes()[:keep])
     (only,) = problems(folder)
     assert "Alpha/character01/0001_07.png is no whole PNG image" in only
+    assert "BytesIO" not in only
     assert "Copy that file again" in only
 
 

@@ -107,6 +107,7 @@ def test_registering_reads_and_draws_nothing(monkeypatch: pytest.MonkeyPatch) ->
         ({"start": "20-way-1-shot-training", "labels": 10}, "Write labels = 20"),
         ({"judged_on": [10, 10]}, "names a length twice"),
         ({"judged_on": [200, 600], "labels": 100}, "Write labels = 200"),
+        ({"trajectory": 0, "remember": 0}, "Write remember = 64"),
         ({"hashes": ["abc", HASHES[1]]}, "no SHA-256"),
         ({"hashes": [HASHES[0]]}, "hashes"),
         ({"classes": 5}, "classes"),

@@ -136,6 +136,16 @@ def test_the_report_compares_networks_on_streams_and_with_the_oracle() -> None:
     assert DOMAIN.report(contestants, Stream(0)).plain() == report.plain()
 
 
+def test_newborn_agents_are_judged_beside_trained_ones_where_that_is_asked_for() -> None:
+    domain = CharactersDomain(labels=20, exam=Exam(classes=(10,), newborn=True))
+    blind = contestant(SgdHead(), domain=domain)
+    blind.agents.leaves["basis"][:] = 0.01  # every image looks alike
+    made = domain.report({"it": blind}, Stream(1))
+    assert list(made.rows) == ["it", "it, newborn", "chance"]
+    assert len(made.rows["it, newborn"]["10 classes %"]) == 2
+    assert min(made.rows["it, newborn"]["10 classes %"]) > max(made.rows["it"]["10 classes %"])
+
+
 def test_where_no_stream_is_short_enough_the_report_says_so() -> None:
     domain = CharactersDomain(labels=5)
     report = domain.report({"sgd": contestant(SgdHead(), domain=domain)}, Stream(0))

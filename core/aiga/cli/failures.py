@@ -24,7 +24,10 @@ class Defect(AigaError):
 
 
 def answering(verb: Callable[P, R]) -> Callable[P, R]:
-    """A verb whose failures become a message and an exit code: 2 for bad input, 1 for all else; a closed pipe is none."""
+    """A verb whose failures become a message and an exit code: 2 for bad input, 1 for all else; a closed pipe is none.
+
+    Ctrl-C, where a verb has no end of its own for it, is 130, as a shell has it.
+    """
 
     @functools.wraps(verb)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -38,6 +41,9 @@ def answering(verb: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(0) from None
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(130) from None
         except Exception as error:
             typer.echo(str(defect(error, None)), err=True)
             raise typer.Exit(1) from None

@@ -137,7 +137,12 @@ class Keeper(Checkpoint):
         fetcher = trainer.fit_loop._data_fetcher
         assert fetcher is not None
         if _within_epoch(trainer) and not loop._should_check_val_fx(fetcher):
-            self._moment(trainer, last=_ending(trainer))
+            try:
+                self._moment(trainer, last=_ending(trainer))
+            except Stopped:
+                # Lightning would log this batch's values only now.
+                trainer._logger_connector.update_train_step_metrics()
+                raise
 
     def _validation_done(self, trainer: pl.Trainer) -> None:
         if not trainer.sanity_checking and _within_epoch(trainer):
