@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import aiga
+from aiga_gtn.descent import adam, known
 from aiga_gtn.inner import teach
 from aiga_gtn.learners import Group, Nursery
 from aiga_gtn.lessons import Examples
@@ -80,7 +81,7 @@ class GtnModule(pl.LightningModule):
         mean = float(outcome.losses.nanmean())
         self._tell("loss", mean, on_step=True)
         parameters = [parameter for parameter in self.teacher.parameters() if parameter.requires_grad]
-        return _Known.apply(mean, len(parameters), *outcome.gradients, *parameters)  # type: ignore[no-any-return, no-untyped-call]
+        return known(mean, outcome.gradients, parameters)
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
         """Judges fresh learners of fresh architectures, the same in every validation."""
@@ -105,18 +106,7 @@ class GtnModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam, perhaps with a step size that falls along a cosine."""
-        options = self._options
-        adam = torch.optim.Adam(
-            self.teacher.parameters(), lr=options.lr, betas=(options.beta1, options.beta2), eps=options.epsilon
-        )
-        if not options.decay:
-            return adam
-
-        def share(step: int) -> float:
-            return 0.55 + 0.45 * math.cos(math.pi * min(step / options.decay, 1.0))
-
-        falling = torch.optim.lr_scheduler.LambdaLR(adam, share)
-        return {"optimizer": adam, "lr_scheduler": {"scheduler": falling, "interval": "step"}}
+        return adam(self.teacher.parameters(), self._options)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds failures and snapshots."""
@@ -164,17 +154,3 @@ class GtnModule(pl.LightningModule):
 
     def _tell(self, name: str, value: float, on_step: bool) -> None:
         self.log(name, value, on_step=on_step, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=not on_step)
-
-
-class _Known(torch.autograd.Function):
-    """A loss whose gradient for each parameter is there already, so that Lightning clips, accumulates and steps as ever."""
-
-    @staticmethod
-    def forward(ctx: Any, loss: float, count: int, *given: Tensor) -> Tensor:
-        ctx.save_for_backward(*given[:count])
-        return given[0].new_tensor(loss)
-
-    @staticmethod
-    def backward(ctx: Any, *slope: Tensor) -> tuple[Tensor | None, ...]:
-        gradients = ctx.saved_tensors
-        return None, None, *(None for _ in gradients), *(gradient * slope[0] for gradient in gradients)

@@ -1,0 +1,203 @@
+"""What teachers are worth on the digits: fresh learners of fresh architectures are taught in a few steps, then tested.
+
+Learners are perceptrons with two hidden layers of 24 to 96 units, weight-normalised, with mean-only batch normalisation. A lesson
+has 10 steps of 64 examples unless said otherwise. Every teacher is trained on real losses of 4 learners a step, all of one
+architecture that is sampled anew each time; the one that is best on validation images is tested, once, on 10 learners that no
+training met, each of an architecture of its own. Real data have learned rates too, and as many outer steps.
+
+Figures are means over learners and the median over seeds. Seconds are processor seconds of one thread, validations included.
+With several seeds a goal is met if it is met by the median.
+
+    python benchmarks/gtn_digits.py --parts headline curricula
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from gtn_training import Training, perceptron
+from report import Report, arguments
+
+from aiga import Network, Stream
+from aiga_architectures.convnet import ConvnetNetwork
+from aiga_architectures.options import ConvnetOptions
+from aiga_gtn.options import GtnOptions
+
+STEPS = 900  # outer ones
+SETTINGS = (  # outer rate, inner rate and momentum at first: from timid to reckless
+    (0.003, 0.05, 0.5),
+    (0.01, 0.1, 0.5),
+    (0.01, 0.3, 0.5),
+    (0.02, 0.5, 0.7),
+    (0.05, 1.0, 0.8),
+    (0.1, 2.0, 0.9),
+)
+NORM_STEPS = 250
+CONV_STEPS = 300
+
+
+def convnet() -> ConvnetNetwork:
+    """Two cells of 8 to 24 channels, of nodes as they are."""
+    return ConvnetNetwork(ConvnetOptions(search=("width",), widths=(8, 24), channels=16))
+
+
+class Runs:
+    """Trainings by what they are of, each done once.
+
+    Args:
+        seeds: of each.
+        share: of the outer steps that are done.
+        report: gets the rows.
+    """
+
+    def __init__(self, seeds: int, share: float, report: Report) -> None:
+        self.seeds, self._share, self._report = range(1, seeds + 1), share, report
+
+    @cache  # noqa: B019 - as long as the benchmark lasts
+    def trained(self, teacher: str, seed: int, inner: int = 10, network: str = "perceptron", steps: int = STEPS) -> Training:
+        """A teacher on its seed, with the settings of the headline."""
+        networks: dict[str, Network] = {network: perceptron() if network == "perceptron" else convnet()}
+        return self.train(seed, networks, steps, teacher=teacher, steps=inner)
+
+    def train(self, seed: int, networks: dict[str, Network], outer: int, **options: Any) -> Training:
+        """A teacher on its seed."""
+        outer = max(9, round(outer * self._share))
+        given = GtnOptions(**{"learners": 4, "decay": outer, **options})
+        training = Training(given, seed, networks).run(outer)
+        about = ", ".join(f"{key} {value}" for key, value in options.items())
+        print(f"  seed {seed}, {about}: validation {training.best:.2f} %, {training.seconds:.1f} s", flush=True)
+        return training
+
+    def row(
+        self, name: str, values: list[float], unit: str = "%", goal: str | None = None, met: Callable[[float], bool] | None = None
+    ) -> float:
+        """Adds the median of values, one a seed."""
+        middle = statistics.median(values)
+        judged = None if met is None else met(middle)
+        self._report.add_row(name, middle, unit, goal, judged, (min(values), max(values)))
+        return middle
+
+    def tested(self, teacher: str, **given: Any) -> list[float]:
+        """Test percent by seed."""
+        return [self.trained(teacher, seed, **given).tested() for seed in self.seeds]
+
+
+def headline(runs: Runs) -> None:
+    """A curriculum of 10 steps beside real data."""
+    full, data = runs.tested("full"), runs.tested("data")
+    runs.row("full, 10 steps", full, goal=">= 95.4", met=lambda x: x >= 95.4)
+    runs.row("data, 10 steps", data)
+    gain = [one - other for one, other in zip(full, data, strict=True)]
+    runs.row("full less data", gain, "points", ">= 3", lambda x: x >= 3.0)
+    seconds = [runs.trained("full", seed).seconds for seed in runs.seeds]
+    runs.row("seconds of full", seconds, "s", "<= 60", lambda x: x <= 60.0)
+    runs.row("seconds of data", [runs.trained("data", seed).seconds for seed in runs.seeds], "s")
+    gap = [runs.trained("full", seed).lost for seed in runs.seeds]
+    runs.row("full: last loss on examples that were learnt from", gap, "nats")
+
+
+def curricula(runs: Runs) -> None:
+    """What the order of a curriculum is worth."""
+    means = {name: runs.row(name, runs.tested(name)) for name in ("full", "batch-shuffled", "all-shuffled", "none")}
+    rest = max(means["all-shuffled"], means["none"])
+    runs.row("full less batch-shuffled", [means["full"] - means["batch-shuffled"]], "points", "> 0", lambda x: x > 0.0)
+    runs.row("batch-shuffled less the better of the rest", [means["batch-shuffled"] - rest], "points", "> 0", lambda x: x > 0.0)
+    lost = []
+    for seed in runs.seeds:
+        training = runs.trained("full", seed)
+        orders = [Stream(seed).child("order", number).permutation(10).tolist() for number in range(5)]
+        lost.append(training.tested() - statistics.mean(training.tested(order=order) for order in orders))
+    runs.row("full: lost where its steps are shuffled", lost, "points", ">= 4", lambda x: x >= 4.0)
+
+
+def controls(runs: Runs) -> None:
+    """What a generator and fresh examples are worth."""
+    full = statistics.median(runs.tested("full"))
+    for name in ("pixels", "subset"):
+        value = runs.row(name, runs.tested(name))
+        runs.row(f"full less {name}", [full - value], "points")
+
+
+def steps(runs: Runs) -> None:
+    """Longer lives, near the best that so few examples allow."""
+    full, data = runs.tested("full", inner=32, steps=STEPS // 2), runs.tested("data", inner=32, steps=STEPS // 2)
+    runs.row("full, 32 steps", full)
+    runs.row("data, 32 steps", data)
+    gain = [one - other for one, other in zip(full, data, strict=True)]
+    runs.row("full less data, 32 steps", gain, "points", "> 0", lambda x: x > 0.0)
+
+
+def norm(runs: Runs) -> None:
+    """Weight normalisation of learners over six settings, from timid to reckless; what fails counts as 0."""
+    for normed in (True, False):
+        word, failed, all_tested = "on" if normed else "off", 0, []
+        for rate, inner, momentum in SETTINGS:
+            networks: dict[str, Network] = {"perceptron": perceptron(weight_norm=normed)}
+            options = {"lr": rate, "init_rate": inner, "init_momentum": momentum, "decay": 0}
+            trained = [runs.train(seed, networks, NORM_STEPS, **options) for seed in runs.seeds]
+            tested = [training.tested() for training in trained]
+            runs.row(f"weight norm {word}: outer {rate:g}, inner {inner:g}, momentum {momentum:g}", tested)
+            failed += sum(training.failed for training in trained)
+            all_tested += tested
+        runs.row(f"weight norm {word}: over all settings and seeds", all_tested)
+        runs.row(f"weight norm {word}: learners that came to no numbers", [float(failed)], "")
+
+
+def transfer(runs: Runs) -> None:
+    """A teacher of perceptrons with two layers of 24 to 96 units, and learners that it never met."""
+    strangers: dict[str, Network] = {
+        "2 x 64": perceptron(hidden=(64, 64)),
+        "2 x 256": perceptron(hidden=(256, 256)),
+        "2 x 12": perceptron(hidden=(12, 12)),
+        "1 x 64": perceptron(hidden=(64,)),
+        "4 x 48": perceptron(hidden=(48, 48, 48, 48)),
+        "tanh": perceptron(activation="tanh"),
+        "relu": perceptron(activation="relu"),
+        "with skips": perceptron(skip=True),
+        "weight norm off": perceptron(weight_norm=False),
+        "batch norm off": perceptron(norm="none"),
+        "convnet": convnet(),
+    }
+    for name, network in strangers.items():
+        for teacher in ("full", "data"):
+            tested = [
+                runs.trained(teacher, seed).tested(networks={name: network}, architectures="fixed") for seed in runs.seeds
+            ]
+            runs.row(f"{teacher} to {name}", tested)
+
+
+def conv(runs: Runs) -> None:
+    """Convolutional learners."""
+    full = runs.tested("full", network="convnet", steps=CONV_STEPS)
+    data = runs.tested("data", network="convnet", steps=CONV_STEPS)
+    runs.row("full, convnet, 10 steps", full, goal="> 86.9", met=lambda x: x > 86.9)
+    runs.row("data, convnet, 10 steps", data)
+    gain = [one - other for one, other in zip(full, data, strict=True)]
+    runs.row("full less data, convnet", gain, "points", "> 0", lambda x: x > 0.0)
+    runs.row("seconds of full, convnet", [runs.trained("full", s, network="convnet", steps=CONV_STEPS).seconds for s in runs.seeds], "s")
+
+
+PARTS = {part.__name__: part for part in (headline, curricula, controls, steps, norm, transfer, conv)}
+
+
+def main() -> None:
+    """The parts that are asked for, all of them unless told."""
+    parser = arguments(__doc__)
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="what to measure")
+    parser.add_argument("--seeds", type=int, default=3, help="of every training")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    report = Report("gtn_digits", packages=("aiga", "torch"))
+    runs = Runs(1 if given.quick else given.seeds, 0.02 if given.quick else 1.0, report)
+    for part in given.parts:
+        print(f"{part}: {PARTS[part].__doc__}", flush=True)
+        PARTS[part](runs)
+    report.show(given.json)
+
+
+if __name__ == "__main__":
+    main()
