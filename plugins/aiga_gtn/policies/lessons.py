@@ -104,8 +104,8 @@ def follow(shown: Shown, groups: Sequence[Group], judge: Judge) -> Outcome:
         cost.update(judged.cost)
         numbers, kept = group.rows.tolist(), judged.losses.detach().double().cpu()
         finite = torch.stack([part.isfinite().flatten(1).all(dim=1) for part in found]).all(dim=0).cpu()
-        reasons = {row: GRADIENT for row in torch.nonzero(~finite).flatten().tolist()}
-        reasons |= {row: LOSS for row in torch.nonzero(~kept.isfinite()).flatten().tolist()}
+        reasons = dict.fromkeys(torch.nonzero(~finite).flatten().tolist(), GRADIENT)
+        reasons |= dict.fromkeys(torch.nonzero(~kept.isfinite()).flatten().tolist(), LOSS)
         failures |= {numbers[row]: reason for row, reason in (reasons | judged.failures).items()}
         losses[group.rows], fitness[group.rows] = kept, judged.fitness
         for whole, part in zip(slopes, found, strict=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -18,6 +20,17 @@ from aiga_gtn.policies.lessons import Judged, follow, teach
 from aiga_gtn.policies.lives import Lives
 from aiga_gtn.policies.options import GtnPolicyOptions
 from aiga_gtn.policies.teacher import PolicyTeacher, Shown
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Pins torch's intra-op threads: steps of lives are small and slower with more, and sums round by their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class GtnPolicyModule(pl.LightningModule):
@@ -58,6 +71,7 @@ class GtnPolicyModule(pl.LightningModule):
         self.cost: Counter[str] = Counter()
         self._nursery, self._fresh, self._lives, self._options, self._rng = nursery, fresh, lives, options, rng
 
+    @_one_thread()
     def training_step(self, batch: int, batch_idx: int) -> Tensor | None:
         """The mean loss, whose gradient is known; None where all learners failed, and the teacher stays as it is."""
         options, rng = self._options, self._rng.child("train", self.current_epoch, int(batch))
@@ -110,6 +124,7 @@ class GtnPolicyModule(pl.LightningModule):
         self.failures = dict(checkpoint["gtn-policy"]["failures"])
         self.cost = Counter(checkpoint["gtn-policy"]["cost"])
 
+    @_one_thread()
     def taught(self, rng: aiga.Stream, each: int, nursery: Nursery | None = None) -> list[tuple[Group, Batch]]:
         """Fresh learners, group by group, and what they are once they are taught.
 
@@ -124,6 +139,7 @@ class GtnPolicyModule(pl.LightningModule):
             shown = self.teacher.show(rng.child("lesson"))
             return [(group, group.agents(teach(group, _spread(shown, len(group))))) for group in groups]
 
+    @_one_thread()
     def judged(self, rng: aiga.Stream, taught: list[tuple[Group, Batch]], lives: int) -> Tensor:
         """``[learners]`` float64 on the host, in the order of groups: mean fitness of so many lives each; NaN for failed ones.
 
@@ -138,11 +154,6 @@ class GtnPolicyModule(pl.LightningModule):
     def agents(self) -> list[Batch]:
         """Fresh agents of each network's own architecture, taught."""
         return [agents for _, agents in self.taught(self._rng.child("taught"), self._options.taught)]
-
-    def shown(self) -> Shown:
-        """What a learner is shown."""
-        with torch.inference_mode(False), torch.no_grad():
-            return self.teacher.show(self._rng.child("shown"))
 
     def _tell(self, name: str, value: float, on_step: bool) -> None:
         self.log(name, value, on_step=on_step, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=not on_step)

@@ -50,9 +50,9 @@ class GtnPolicyOptions(aiga.Options):
     batch: int = Field(default=512, ge=2)
     init_rate: float = Field(default=0.1, gt=0.0)
     max_rate: float = Field(default=10.0, gt=0.0)
-    learners: int = Field(default=8, ge=1)
+    learners: int = Field(default=16, ge=1)
     architectures: Literal["common", "sampled", "fixed"] = "common"
-    lives: int = Field(default=8, ge=2)
+    lives: int = Field(default=4, ge=2)
     optimiser: str = "a2c"
     lr: float = Field(default=3e-3, gt=0.0)
     beta1: float = Field(default=0.9, ge=0.0, lt=1.0)

@@ -33,7 +33,8 @@ def load_policy(path: Path, inputs: aiga.Space, outputs: aiga.Space) -> PolicyTe
 
     Args:
         path: of ``teacher.safetensors``; ``teacher.json`` lies beside it.
-        inputs, outputs: of the domain.
+        inputs: of the domain.
+        outputs: of the domain.
 
     Raises:
         aiga.InputError: if there is no such file, it is damaged, or was made for a domain of other shapes.

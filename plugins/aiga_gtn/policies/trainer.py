@@ -55,7 +55,7 @@ class GtnPolicyTrainer:
         return joined
 
     def files(self, module: GtnPolicyModule) -> Mapping[str, bytes]:
-        """The teacher, and a picture of what it shows."""
+        """The teacher, for others to be taught by."""
         from aiga_gtn.policies import storing
 
         return storing.packed(module.teacher, self._options)
