@@ -1,12 +1,13 @@
 """What teachers are worth on the digits: fresh learners of fresh architectures are taught in a few steps, then tested.
 
-Learners are perceptrons with two hidden layers of 24 to 96 units, weight-normalised, with mean-only batch normalisation. A lesson
-has 10 steps of 64 examples unless said otherwise. Every teacher is trained on real losses of 4 learners a step, all of one
-architecture that is sampled anew each time; the one that is best on validation images is tested, once, on 10 learners that no
-training met, each of an architecture of its own. Real data have learned rates too, and as many outer steps.
+Learners are perceptrons with two hidden layers of 24 to 96 units, weight-normalised, with mean-only batch normalisation. A
+lesson has 10 steps of 64 examples unless said otherwise. Every teacher is trained on real losses of 4 learners a step, all of
+one architecture that is sampled anew each time; the one that is best on validation images is tested, once, on 10 learners that
+no training met, each of an architecture of its own. Real data have learned rates too, and as many outer steps.
 
-Figures are means over learners and the median over seeds. Seconds are processor seconds of one thread, validations included.
-With several seeds a goal is met if it is met by the median.
+Every seed has a split of the images of its own, the first one the domain's: with 500 test images one split is easier by a point
+or two than another, for any learner. Figures are means over learners and medians over seeds, by which a goal is met or not.
+Seconds are processor seconds of one thread, validations included.
 
     python benchmarks/gtn_digits.py --parts headline curricula
 """
@@ -55,7 +56,7 @@ class Runs:
     """
 
     def __init__(self, seeds: int, share: float, report: Report) -> None:
-        self.seeds, self._share, self._report = range(1, seeds + 1), share, report
+        self.seeds, self._share, self._report = range(seeds), share, report
 
     @cache  # noqa: B019 - as long as the benchmark lasts
     def trained(self, teacher: str, seed: int, inner: int = 10, network: str = "perceptron", steps: int = STEPS) -> Training:
@@ -65,7 +66,7 @@ class Runs:
 
     def train(self, seed: int, networks: dict[str, Network], outer: int, **options: Any) -> Training:
         """A teacher on its seed."""
-        outer = max(9, round(outer * self._share))
+        outer = max(9, round(outer * self._share)) if outer else 0
         given = GtnOptions(**{"learners": 4, "decay": outer, **options})
         training = Training(given, seed, networks).run(outer)
         about = ", ".join(f"{key} {value}" for key, value in options.items())
@@ -73,7 +74,12 @@ class Runs:
         return training
 
     def row(
-        self, name: str, values: list[float], unit: str = "%", goal: str | None = None, met: Callable[[float], bool] | None = None
+        self,
+        name: str,
+        values: list[float],
+        unit: str = "%",
+        goal: str | None = None,
+        met: Callable[[float], bool] | None = None,
     ) -> float:
         """Adds the median of values, one a seed."""
         middle = statistics.median(values)
@@ -98,6 +104,8 @@ def headline(runs: Runs) -> None:
     runs.row("seconds of data", [runs.trained("data", seed).seconds for seed in runs.seeds], "s")
     gap = [runs.trained("full", seed).lost for seed in runs.seeds]
     runs.row("full: last loss on examples that were learnt from", gap, "nats")
+    more = [runs.train(seed, {"perceptron": perceptron()}, 0, teacher="data", steps=100).tested() for seed in runs.seeds]
+    runs.row("data, 100 steps at the first rate", more)
 
 
 def curricula(runs: Runs) -> None:
@@ -178,7 +186,11 @@ def conv(runs: Runs) -> None:
     runs.row("data, convnet, 10 steps", data)
     gain = [one - other for one, other in zip(full, data, strict=True)]
     runs.row("full less data, convnet", gain, "points", "> 0", lambda x: x > 0.0)
-    runs.row("seconds of full, convnet", [runs.trained("full", s, network="convnet", steps=CONV_STEPS).seconds for s in runs.seeds], "s")
+    runs.row(
+        "seconds of full, convnet",
+        [runs.trained("full", s, network="convnet", steps=CONV_STEPS).seconds for s in runs.seeds],
+        "s",
+    )
 
 
 PARTS = {part.__name__: part for part in (headline, curricula, controls, steps, norm, transfer, conv)}

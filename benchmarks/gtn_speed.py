@@ -1,13 +1,13 @@
 """How many outer steps a second a teacher is trained in, beside loops that teach one learner after another.
 
-Learners are perceptrons of two hidden layers on the digits, a lesson has 10 steps of 64 examples, and every learner is judged by
-256 real ones. What stands beside aiga, each with the same learners, lesson and examples:
+Learners are perceptrons of two hidden layers on the digits, a lesson has 10 steps of 64 examples, and every learner is judged
+by 256 real ones. What stands beside aiga, each with the same learners, lesson and examples:
 
 - `one by one`: aiga itself, called for each learner by itself;
 - `plain loop`: the same arithmetic as one would write it for one learner, in plain PyTorch on matrices, without aiga.
 
-Neither is compiled. The gradients of all three are compared first. Figures are medians over rounds in which the three take turns,
-in processor seconds of one thread.
+Neither is compiled. The gradients of all three are compared first. Figures are medians over rounds in which the three take
+turns, in processor seconds of one thread.
 
     python benchmarks/gtn_speed.py
 """
@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 
 import torch
-from gtn_training import Training, examples, perceptron
+from gtn_training import Training, perceptron
 from report import Report, arguments
 from torch import Tensor
 from torch.nn import functional
@@ -50,7 +50,7 @@ class Task:
         nursery = self.training.nursery(self.training.networks, architectures)
         self.groups = nursery.draw(rng.child("learners"), count, self.teacher.rates)
         self.lesson = self.teacher.draw(rng.child("lesson"))
-        self.real = examples(rng.child("real").rows(torch.arange(count)), 256)
+        self.real = self.training.examples(rng.child("real").rows(torch.arange(count)), 256)
         keep = torch.eye(count, dtype=torch.bool)
         self.single: list[list[Group]] = [learners.only(self.groups, keep[row]) for row in range(count)]
 
@@ -121,7 +121,7 @@ def replayed(report: Report, rounds: int) -> None:
     options = GtnOptions(steps=32, learners=4)
     training = Training(options, 1, {"perceptron": perceptron()})
     groups = training.nursery(training.networks, "common").draw(Stream(3), 4, training.teacher.rates)
-    lesson, real = training.teacher.draw(Stream(4)), examples(Stream(5).rows(torch.arange(4)), 256)
+    lesson, real = training.teacher.draw(Stream(4)), training.examples(Stream(5).rows(torch.arange(4)), 256)
 
     def follow(block: int) -> Callable[[], Gradients]:
         return lambda: list(meta_gradient(training.teacher, lesson, groups, real, block=block).gradients)

@@ -5,36 +5,76 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from aiga import Batch, Contestant, Network, Pairs, Population, Stream
+from aiga import Contestant, Network, Pairs, Population, Stream
+from aiga.components import Structure
 from aiga_architectures.options import PerceptronOptions
 from aiga_architectures.perceptron import PerceptronNetwork
 from aiga_digits.domain import DigitsDomain
 from aiga_digits.report import judged
+from aiga_digits.sources import Collection, Source
 from aiga_gtn.inner import teach
 from aiga_gtn.learners import Architectures, Group, Nursery
 from aiga_gtn.options import GtnOptions
 from aiga_gtn.outer import meta_gradient
 from aiga_gtn.teacher import Teacher, new
 
-DOMAIN = DigitsDomain()
 CHECKS = 9  # validations of a training, at equal distances
 
 
+@dataclass(frozen=True)
+class Resplit(Source):
+    """scikit-learn's digits, dealt out anew to learn from, to validate on and to test on.
+
+    Attributes:
+        number: of the split; 0 is the domain's own.
+    """
+
+    number: int = 0
+
+    def _made(self, say: Callable[[str], None]) -> Collection:
+        found = super()._made(say)
+        if not self.number:
+            return found
+        sizes = [len(rows) for rows in found.splits.values()]
+        order = Stream(self.number).child("split").permutation(len(found.images))
+        return Collection(found.images, found.labels, dict(zip(found.splits, torch.split(order, sizes), strict=True)))
+
+
+@cache
+def digits(number: int) -> DigitsDomain:
+    """The domain with a split of its own: a test set of 500 images is easier or harder by a point or two than another."""
+    return DigitsDomain(Resplit(number=number))
+
+
+class Widths:
+    """The architectures of a perceptron with other widths, each from 24 to 96 as likely.
+
+    Args:
+        structure: what is not a width is as in this one.
+    """
+
+    def __init__(self, structure: Structure) -> None:
+        self._structure = structure
+
+    def initial(self, rng: Stream, count: int) -> list[Structure]:
+        """As many as asked for."""
+        widths = rng.each(count).integers(24, 97, len(self._structure["hidden"]))
+        return [{**self._structure, "hidden": row} for row in widths.tolist()]
+
+
 def perceptron(**options: Any) -> PerceptronNetwork:
-    """Two hidden layers of 24 to 96 units each."""
-    return PerceptronNetwork(PerceptronOptions(**{"search": ("width",), "widths": (24, 96), **options}))
-
-
-def examples(rng: Stream, count: int) -> tuple[Tensor, Tensor]:
-    """Real ones that may be learnt from."""
-    keys = rng.row_keys
-    return DOMAIN.examples(DOMAIN.named("all", 1 if keys is None else len(keys)), rng, count)
+    """Two hidden layers of 24 to 96 units each where they are sampled, of 64 where not."""
+    network = PerceptronNetwork(PerceptronOptions(**options))
+    network.space = Widths(network.structure)  # type: ignore[assignment]
+    return network
 
 
 class Training:
@@ -42,7 +82,7 @@ class Training:
 
     Args:
         options: of the plugin.
-        seed: of everything.
+        seed: of everything, the split of the images too.
         networks: that learners are made of, by name.
 
     Attributes:
@@ -52,8 +92,9 @@ class Training:
     """
 
     def __init__(self, options: GtnOptions, seed: int, networks: Mapping[str, Network]) -> None:
-        self.options, self.networks, self._rng = options, networks, Stream(seed).child("gtn")
-        self.teacher: Teacher = new(options, DOMAIN.inputs, DOMAIN.outputs, examples, self._rng.child("teacher"))
+        self.options, self.networks, self.domain, self._rng = options, networks, digits(seed), Stream(seed).child("gtn")
+        spaces = (self.domain.inputs, self.domain.outputs)
+        self.teacher: Teacher = new(options, *spaces, self.examples, self._rng.child("teacher"))
         self.seconds, self.failed, self.done, self.best = 0.0, 0, 0, -math.inf
         self.lost = math.nan
         self._nursery = self.nursery(networks, options.architectures)
@@ -61,15 +102,20 @@ class Training:
         self._adam = torch.optim.Adam(self.teacher.parameters(), lr=options.lr, betas=betas, eps=options.epsilon)
         self._kept = copy.deepcopy(self.teacher.state_dict())
 
+    def examples(self, rng: Stream, count: int) -> tuple[Tensor, Tensor]:
+        """Real ones that may be learnt from."""
+        keys = rng.row_keys
+        return self.domain.examples(self.domain.named("all", 1 if keys is None else len(keys)), rng, count)
+
     def nursery(self, networks: Mapping[str, Network], architectures: Architectures) -> Nursery:
         """Where learners come from."""
-        return Nursery(networks, DOMAIN.inputs, DOMAIN.outputs, architectures, self.options.at_once)
+        return Nursery(networks, self.domain.inputs, self.domain.outputs, architectures, self.options.at_once)
 
     def step(self) -> None:
         """One outer step."""
         options, rng = self.options, self._rng.child("train", self.done)
         groups = self._nursery.draw(rng.child("learners"), options.learners, self.teacher.rates)
-        real = examples(rng.child("real").rows(torch.arange(options.learners * len(self.networks))), options.examples)
+        real = self.examples(rng.child("real").rows(torch.arange(options.learners * len(self.networks))), options.examples)
         lesson = self.teacher.draw(rng.child("lesson"))
         found = meta_gradient(self.teacher, lesson, groups, real, block=options.block, intermediate=options.intermediate)
         self.failed += len(found.failures)
@@ -101,8 +147,8 @@ class Training:
         groups, flats = self._taught(self._nursery, "validate", 8, None)
         right = []
         for group, flat in zip(groups, flats, strict=True):
-            pairs = Pairs.lives(Population((DOMAIN.named("all"),)), Population((group.agents(flat),)), 1)
-            scores = DOMAIN.live(pairs, group.network, torch.zeros(len(group), dtype=torch.int64))
+            pairs = Pairs.lives(Population((self.domain.named("all"),)), Population((group.agents(flat),)), 1)
+            scores = self.domain.live(pairs, group.network, torch.zeros(len(group), dtype=torch.int64))
             assert not isinstance(scores, tuple)
             right.append(scores.fitness.nan_to_num(nan=0.0))
         return float(torch.cat(right).mean())
@@ -124,21 +170,16 @@ class Training:
         """
         nursery = self.nursery(self.networks if networks is None else networks, architectures)
         groups, flats = self._taught(nursery, "test", each, order)
-        right = [right_of(group.network, group.agents(flat), "test") for group, flat in zip(groups, flats, strict=True)]
+        right = []
+        for group, flat in zip(groups, flats, strict=True):
+            named = judged(self.domain, Contestant(group.network, group.agents(flat)), Stream(0), "test")
+            right.append(torch.where(named.void, 0.0, 100.0 * named.right.double() / named.total))
         return float(torch.cat(right).mean())
 
-    def _taught(
-        self, nursery: Nursery, name: str, each: int, order: Sequence[int] | None
-    ) -> tuple[list[Group], list[Tensor]]:
+    def _taught(self, nursery: Nursery, name: str, each: int, order: Sequence[int] | None) -> tuple[list[Group], list[Tensor]]:
         rng = self._rng.child(name)
         lesson = self.teacher.draw(rng.child("lesson"))
         lesson = lesson if order is None else lesson.take(torch.tensor(order))
         with torch.no_grad():
             groups = nursery.draw(rng.child("learners"), each, self.teacher.rates)
             return groups, teach(self.teacher, lesson, groups)[0]
-
-
-def right_of(network: Network, agents: Batch, split: Literal["test", "validation"]) -> Tensor:
-    """``[P]`` percent of all images of a part that agents name rightly; 0 for each whose answers are no numbers."""
-    named = judged(DOMAIN, Contestant(network, agents), Stream(0), split)
-    return torch.where(named.void, 0.0, 100.0 * named.right.double() / named.total)

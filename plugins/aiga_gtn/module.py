@@ -18,6 +18,7 @@ from aiga_gtn.lessons import Examples
 from aiga_gtn.options import GtnOptions
 from aiga_gtn.outer import meta_gradient
 from aiga_gtn.teacher import Teacher
+from aiga_gtn.threads import threads
 
 SNAPSHOTS = 8  # of what is shown, over the training
 Judge = Callable[[aiga.Batch, Tensor], aiga.Scores]
@@ -60,28 +61,8 @@ class GtnModule(pl.LightningModule):
 
     def training_step(self, batch: int, batch_idx: int) -> Tensor | None:
         """The mean loss, whose gradient is known; None where all learners failed, and the teacher stays as it is."""
-        options, rng = self._options, self.rng.child("train", self.current_epoch, int(batch))
-        groups = self._nursery.draw(rng.child("learners"), options.learners, self.teacher.rates)
-        lesson = self.teacher.draw(rng.child("lesson"))
-        number = torch.arange(sum(len(group) for group in groups))
-        x, labels = self._examples(rng.child("real").rows(number), options.examples)
-        outcome = meta_gradient(
-            self.teacher,
-            lesson,
-            groups,
-            (x.to(self.teacher.rates), labels),
-            block=options.block,
-            intermediate=options.intermediate,
-        )
-        for reason in outcome.failures.values():
-            self.failures[reason] = self.failures.get(reason, 0) + 1
-        self._tell("failed", float(len(outcome.failures)), on_step=True)
-        if not outcome.gradients:
-            return None
-        mean = float(outcome.losses.nanmean())
-        self._tell("loss", mean, on_step=True)
-        parameters = [parameter for parameter in self.teacher.parameters() if parameter.requires_grad]
-        return known(mean, outcome.gradients, parameters)
+        with threads(self._options.threads):
+            return self._follow(self.rng.child("train", self.current_epoch, int(batch)))
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
         """Judges fresh learners of fresh architectures, the same in every validation."""
@@ -127,14 +108,14 @@ class GtnModule(pl.LightningModule):
             each: learners of every network.
         """
         # Lightning validates in inference mode, in which nothing has a gradient, and learners learn by theirs.
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad(), threads(self._options.threads):
             groups = nursery.draw(rng.child("learners"), each, self.teacher.rates)
             flats, _ = teach(self.teacher, self.teacher.draw(rng.child("lesson")), groups)
             return groups, flats
 
     def judged(self, group: Group, flat: Tensor) -> Tensor:
         """``[P]`` float64 fitness, on the host, that the domain finds of learners with these leaves; NaN for failed ones."""
-        with torch.no_grad():
+        with torch.no_grad(), threads(self._options.threads):
             scores = self._judge(group.agents(flat), self.rng.child("judge").rows(group.rows).words(1)[:, 0])
         return scores.fitness.cpu().double()
 
@@ -151,6 +132,31 @@ class GtnModule(pl.LightningModule):
             first = lesson.labels.flatten() == torch.arange(self.teacher.classes, device=x.device)[:, None]
             there = first.any(dim=1).reshape(-1, *[1] * (x.ndim - 1))
             return torch.where(there, x[first.int().argmax(dim=1)], x.min()).cpu()
+
+    def _follow(self, rng: aiga.Stream) -> Tensor | None:
+        """One outer step's loss, as :meth:`training_step` answers it."""
+        options = self._options
+        groups = self._nursery.draw(rng.child("learners"), options.learners, self.teacher.rates)
+        lesson = self.teacher.draw(rng.child("lesson"))
+        number = torch.arange(sum(len(group) for group in groups))
+        x, labels = self._examples(rng.child("real").rows(number), options.examples)
+        outcome = meta_gradient(
+            self.teacher,
+            lesson,
+            groups,
+            (x.to(self.teacher.rates), labels),
+            block=options.block,
+            intermediate=options.intermediate,
+        )
+        for reason in outcome.failures.values():
+            self.failures[reason] = self.failures.get(reason, 0) + 1
+        self._tell("failed", float(len(outcome.failures)), on_step=True)
+        if not outcome.gradients:
+            return None
+        mean = float(outcome.losses.nanmean())
+        self._tell("loss", mean, on_step=True)
+        parameters = [parameter for parameter in self.teacher.parameters() if parameter.requires_grad]
+        return known(mean, outcome.gradients, parameters)
 
     def _tell(self, name: str, value: float, on_step: bool) -> None:
         self.log(name, value, on_step=on_step, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=not on_step)

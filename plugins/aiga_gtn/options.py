@@ -43,6 +43,7 @@ class GtnOptions(aiga.Options):
         decay: outer steps over which the step size falls to a tenth, along a cosine; 0 for never.
         block: steps that are replayed at once for the gradient, instead of being kept; 0 keeps all.
         at_once: learners in one call, at most.
+        threads: of a CPU; 0 for as many as torch takes. Bits may hang on it.
         epoch: outer steps of an epoch.
         validated: fresh learners of each network that a validation judges; 0 for none.
         taught: fresh learners of each network that the domain's report judges at the end.
@@ -72,6 +73,7 @@ class GtnOptions(aiga.Options):
     decay: int = Field(default=0, ge=0)
     block: int = Field(default=0, ge=0)
     at_once: int = Field(default=64, ge=1)
+    threads: int = Field(default=1, ge=0)
     epoch: int = Field(default=100, ge=1)
     validated: int = Field(default=8, ge=0)
     taught: int = Field(default=10, ge=1)

@@ -22,9 +22,7 @@ from aiga_gtn.teacher import Teacher, new
 SMALL: dict[str, Any] = {"steps": 4, "batch": 6, "noise": 3, "hidden": (7, 5)}
 TEACHERS: tuple[dict[str, Any], ...] = (
     {},
-    {"teacher": "batch-shuffled"},
     {"teacher": "all-shuffled"},
-    {"teacher": "none"},
     {"teacher": "pixels"},
     {"teacher": "data"},
     {"teacher": "subset", "labels": "learned"},
@@ -103,7 +101,7 @@ def test_networks_that_only_step_are_taught_too() -> None:
     assert school.loss() < before
 
 
-@pytest.mark.parametrize("block", [1, 2, 3])
+@pytest.mark.parametrize("block", [1, 3])
 @pytest.mark.parametrize("options", TEACHERS, ids=lambda options: "-".join(map(str, options.values())) or "full")
 def test_replayed_it_is_the_same_to_the_bit(options: dict[str, Any], block: int) -> None:
     school = School(**options)

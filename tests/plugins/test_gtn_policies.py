@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from aiga_gtn.policies.lessons import LOSS, Judged, Outcome, follow, teach  # no
 from aiga_gtn.policies.lives import Lives  # noqa: E402
 from aiga_gtn.policies.options import GtnPolicyOptions  # noqa: E402
 from aiga_gtn.policies.teacher import PolicyTeacher, Shown  # noqa: E402
+from aiga_gtn.threads import threads  # noqa: E402
 from aiga_plasticity.a2c import A2cOptions, ActorCritic  # noqa: E402
 
 DOMAIN = CartPoleDomain(steps=8)
@@ -70,10 +72,12 @@ def short(domain: CartPoleDomain, start: Batch, contestants: dict[str, Contestan
 
 
 @pytest.fixture(autouse=True)
-def _no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They take longer to draw than the trainings; so does a report of all environments."""
+def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Small tensors on one thread, and no curves. They take longer to draw than the trainings; so does a report of all environments."""
     monkeypatch.setattr("aiga.training.judging.curves", lambda folder, networks: None)
     monkeypatch.setattr("aiga_cartpole.report.report", short)
+    with threads(1):
+        yield
 
 
 def perceptron(**options: Any) -> PerceptronNetwork:

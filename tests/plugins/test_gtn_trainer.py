@@ -41,7 +41,7 @@ def test_learners_of_a_taught_teacher_know_what_newborn_ones_do_not(tmp_path: Pa
 
 def test_a_training_that_crashed_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     whole = teach(tmp_path, "whole")
-    for batch in (2, 6, 9):
+    for batch in (2, 9):
         with pytest.raises(Exception, match="crashed"):
             teach(tmp_path, f"cut{batch}", callbacks=(Crash(batch),))
         cut = training.resume(tmp_path / f"cut{batch}")
@@ -50,9 +50,8 @@ def test_a_training_that_crashed_goes_on_to_the_same_bits(tmp_path: Path) -> Non
             assert (cut.path / "files" / name).read_bytes() == (whole.path / "files" / name).read_bytes()
 
 
-@pytest.mark.parametrize("architectures", ["common", "sampled"])
-def test_its_bits_hang_not_on_how_many_learners_are_taught_in_one_call(architectures: str, tmp_path: Path) -> None:
-    options = {"learners": 3, "architectures": architectures}
+def test_its_bits_hang_not_on_how_many_learners_are_taught_in_one_call(tmp_path: Path) -> None:
+    options = {"learners": 3, "architectures": "sampled"}
     whole = teach(tmp_path, "whole", plugins={"gtn": {"options": options}})
     single = teach(tmp_path, "single", plugins={"gtn": {"options": {**options, "at_once": 1}}})
     assert list(differences(saved(single.path), saved(whole.path))) == []

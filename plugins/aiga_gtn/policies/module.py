@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -20,17 +18,7 @@ from aiga_gtn.policies.lessons import Judged, follow, teach
 from aiga_gtn.policies.lives import Lives
 from aiga_gtn.policies.options import GtnPolicyOptions
 from aiga_gtn.policies.teacher import PolicyTeacher, Shown
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Pins torch's intra-op threads: steps of lives are small and slower with more, and sums round by their number."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+from aiga_gtn.threads import threads
 
 
 class GtnPolicyModule(pl.LightningModule):
@@ -71,31 +59,10 @@ class GtnPolicyModule(pl.LightningModule):
         self.cost: Counter[str] = Counter()
         self._nursery, self._fresh, self._lives, self._options, self._rng = nursery, fresh, lives, options, rng
 
-    @_one_thread()
     def training_step(self, batch: int, batch_idx: int) -> Tensor | None:
         """The mean loss, whose gradient is known; None where all learners failed, and the teacher stays as it is."""
-        options, rng = self._options, self._rng.child("train", self.current_epoch, int(batch))
-        groups = self._nursery.draw(rng.child("learners"), options.learners, self.teacher.rates)
-        shown = self.teacher.show(rng.child("lesson"))
-
-        def judge(group: Group, flat: Tensor) -> Judged:
-            return self._lives.judged(group, flat, rng.child("lives").rows(group.rows).words(options.lives))
-
-        outcome = follow(shown, groups, judge)
-        self.cost.update(outcome.cost)
-        for reason in outcome.failures.values():
-            self.failures[reason] = self.failures.get(reason, 0) + 1
-        self._tell("failed", float(len(outcome.failures)), on_step=True)
-        for name, count in self.cost.items():
-            self.log(name, float(count), on_step=True, on_epoch=False, batch_size=1)
-        if outcome.slopes is None:
-            return None
-        self._tell("fitness", float(outcome.fitness.nanmean()), on_step=True)
-        mean = float(outcome.losses.nanmean())
-        self._tell("loss", mean, on_step=True)
-        parameters = [parameter for parameter in self.teacher.parameters() if parameter.requires_grad]
-        gradients = torch.autograd.grad(tuple(shown), parameters, tuple(outcome.slopes), materialize_grads=True)
-        return known(mean, gradients, parameters)
+        with threads(self._options.threads):
+            return self._follow(self._rng.child("train", self.current_epoch, int(batch)))
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
         """Judges fresh learners of their networks' own architectures, the same in every validation."""
@@ -124,7 +91,6 @@ class GtnPolicyModule(pl.LightningModule):
         self.failures = dict(checkpoint["gtn-policy"]["failures"])
         self.cost = Counter(checkpoint["gtn-policy"]["cost"])
 
-    @_one_thread()
     def taught(self, rng: aiga.Stream, each: int, nursery: Nursery | None = None) -> list[tuple[Group, Batch]]:
         """Fresh learners, group by group, and what they are once they are taught.
 
@@ -134,12 +100,11 @@ class GtnPolicyModule(pl.LightningModule):
             nursery: where they come from; None for their networks' own architectures.
         """
         # Lightning validates in inference mode, in which nothing has a gradient, and learners learn by theirs.
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad(), threads(self._options.threads):
             groups = (nursery or self._fresh).draw(rng.child("learners"), each, self.teacher.rates)
             shown = self.teacher.show(rng.child("lesson"))
             return [(group, group.agents(teach(group, _spread(shown, len(group))))) for group in groups]
 
-    @_one_thread()
     def judged(self, rng: aiga.Stream, taught: list[tuple[Group, Batch]], lives: int) -> Tensor:
         """``[learners]`` float64 on the host, in the order of groups: mean fitness of so many lives each; NaN for failed ones.
 
@@ -149,11 +114,37 @@ class GtnPolicyModule(pl.LightningModule):
             lives: of each learner.
         """
         seeds = [rng.child("lives").rows(group.rows).words(lives) for group, _ in taught]
-        return torch.cat([self._lives.fitness(agents, some) for (_, agents), some in zip(taught, seeds, strict=True)])
+        with threads(self._options.threads):
+            return torch.cat([self._lives.fitness(agents, some) for (_, agents), some in zip(taught, seeds, strict=True)])
 
     def agents(self) -> list[Batch]:
         """Fresh agents of each network's own architecture, taught."""
         return [agents for _, agents in self.taught(self._rng.child("taught"), self._options.taught)]
+
+    def _follow(self, rng: aiga.Stream) -> Tensor | None:
+        """One outer step's loss, as :meth:`training_step` answers it."""
+        options = self._options
+        groups = self._nursery.draw(rng.child("learners"), options.learners, self.teacher.rates)
+        shown = self.teacher.show(rng.child("lesson"))
+
+        def judge(group: Group, flat: Tensor) -> Judged:
+            return self._lives.judged(group, flat, rng.child("lives").rows(group.rows).words(options.lives))
+
+        outcome = follow(shown, groups, judge)
+        self.cost.update(outcome.cost)
+        for reason in outcome.failures.values():
+            self.failures[reason] = self.failures.get(reason, 0) + 1
+        self._tell("failed", float(len(outcome.failures)), on_step=True)
+        for name, count in self.cost.items():
+            self.log(name, float(count), on_step=True, on_epoch=False, batch_size=1)
+        if outcome.slopes is None:
+            return None
+        self._tell("fitness", float(outcome.fitness.nanmean()), on_step=True)
+        mean = float(outcome.losses.nanmean())
+        self._tell("loss", mean, on_step=True)
+        parameters = [parameter for parameter in self.teacher.parameters() if parameter.requires_grad]
+        gradients = torch.autograd.grad(tuple(shown), parameters, tuple(outcome.slopes), materialize_grads=True)
+        return known(mean, gradients, parameters)
 
     def _tell(self, name: str, value: float, on_step: bool) -> None:
         self.log(name, value, on_step=on_step, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=not on_step)

@@ -35,6 +35,7 @@ class GtnPolicyOptions(aiga.Options):
         epsilon: added to the root of that mean.
         decay: outer steps over which the step size falls to a tenth, along a cosine; 0 for never.
         at_once: learners in one call, at most.
+        threads: of a CPU; 0 for as many as torch takes. Bits may hang on it.
         epoch: outer steps of an epoch.
         validated: fresh learners of each network, of its own architecture, that a validation judges; 0 for none.
         validated_lives: of each of these.
@@ -60,6 +61,7 @@ class GtnPolicyOptions(aiga.Options):
     epsilon: float = Field(default=1e-8, gt=0.0)
     decay: int = Field(default=0, ge=0)
     at_once: int = Field(default=64, ge=1)
+    threads: int = Field(default=1, ge=0)
     epoch: int = Field(default=20, ge=1)
     validated: int = Field(default=16, ge=0)
     validated_lives: int = Field(default=8, ge=1)
