@@ -73,7 +73,7 @@ def short(domain: CartPoleDomain, start: Batch, contestants: dict[str, Contestan
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Small tensors on one thread, and no curves. They take longer to draw than the trainings; so does a report of all environments."""
+    """Small tensors on one thread. Curves take longer to draw than the trainings; so does a report of all environments."""
     monkeypatch.setattr("aiga.training.judging.curves", lambda folder, networks: None)
     monkeypatch.setattr("aiga_cartpole.report.report", short)
     with threads(1):
