@@ -4,12 +4,12 @@ Each learner is taught for so many processor seconds of one thread on classes of
 optimiser on the domain's own loss. Then a life begins with a head that knows no class, and learns classes of the evaluation
 split, one after another, fifteen images of each once; what is reported is the share of test images (five a class) named rightly
 at the end. The step size of these lives is chosen by the accuracy on the images learnt from, in draws that are not reported,
-and of streams of more than a hundred classes in one of a hundred; no image learnt from in one draw tests a life in another. The oracle learns the same images of the same
-classes in random order.
+and of streams of more than a hundred classes in one of a hundred; no image learnt from in one draw tests a life in another. The
+oracle learns the same images of the same classes in random order.
 
 ``gate fixed at one`` is ANML without its second network, meta-trained in ANML's way, with a fifth fewer parameters; two rows
-have wider layers to make up for it; ``OML, linear head`` is meta-trained in
-OML's. The last three were never meta-trained. An earlier study had 300 classes to learn with; there are 964.
+have wider layers to make up for it; ``OML, linear head`` is meta-trained in OML's. The last three are taught plainly, or not at
+all. An earlier study had 300 classes to learn with; there are 964.
 
     python benchmarks/characters.py                       # three seeds, up to 600 classes: about an hour
     python benchmarks/characters.py --source drawn        # the harder set

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,12 +11,14 @@ import torch
 from torch import Tensor
 
 import aiga
+from aiga_gtn.descent import adam, known
 from aiga_gtn.inner import teach
 from aiga_gtn.learners import Group, Nursery
 from aiga_gtn.lessons import Examples
 from aiga_gtn.options import GtnOptions
 from aiga_gtn.outer import meta_gradient
 from aiga_gtn.teacher import Teacher
+from aiga_gtn.threads import threads
 
 SNAPSHOTS = 8  # of what is shown, over the training
 Judge = Callable[[aiga.Batch, Tensor], aiga.Scores]
@@ -60,7 +61,7 @@ class GtnModule(pl.LightningModule):
 
     def training_step(self, batch: int, batch_idx: int) -> Tensor | None:
         """The mean loss, whose gradient is known; None where all learners failed, and the teacher stays as it is."""
-        with _threads(self._options.threads):
+        with threads(self._options.threads):
             return self._follow(self.rng.child("train", self.current_epoch, int(batch)))
 
     def validation_step(self, batch: int, batch_idx: int) -> None:
@@ -86,18 +87,7 @@ class GtnModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam, perhaps with a step size that falls along a cosine."""
-        options = self._options
-        adam = torch.optim.Adam(
-            self.teacher.parameters(), lr=options.lr, betas=(options.beta1, options.beta2), eps=options.epsilon
-        )
-        if not options.decay:
-            return adam
-
-        def share(step: int) -> float:
-            return 0.55 + 0.45 * math.cos(math.pi * min(step / options.decay, 1.0))
-
-        falling = torch.optim.lr_scheduler.LambdaLR(adam, share)
-        return {"optimizer": adam, "lr_scheduler": {"scheduler": falling, "interval": "step"}}
+        return adam(self.teacher.parameters(), self._options)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds failures and snapshots."""
@@ -118,14 +108,14 @@ class GtnModule(pl.LightningModule):
             each: learners of every network.
         """
         # Lightning validates in inference mode, in which nothing has a gradient, and learners learn by theirs.
-        with torch.inference_mode(False), torch.no_grad(), _threads(self._options.threads):
+        with torch.inference_mode(False), torch.no_grad(), threads(self._options.threads):
             groups = nursery.draw(rng.child("learners"), each, self.teacher.rates)
             flats, _ = teach(self.teacher, self.teacher.draw(rng.child("lesson")), groups)
             return groups, flats
 
     def judged(self, group: Group, flat: Tensor) -> Tensor:
         """``[P]`` float64 fitness, on the host, that the domain finds of learners with these leaves; NaN for failed ones."""
-        with torch.no_grad(), _threads(self._options.threads):
+        with torch.no_grad(), threads(self._options.threads):
             scores = self._judge(group.agents(flat), self.rng.child("judge").rows(group.rows).words(1)[:, 0])
         return scores.fitness.cpu().double()
 
@@ -166,32 +156,7 @@ class GtnModule(pl.LightningModule):
         mean = float(outcome.losses.nanmean())
         self._tell("loss", mean, on_step=True)
         parameters = [parameter for parameter in self.teacher.parameters() if parameter.requires_grad]
-        return _Known.apply(mean, len(parameters), *outcome.gradients, *parameters)  # type: ignore[no-any-return, no-untyped-call]
+        return known(mean, outcome.gradients, parameters)
 
     def _tell(self, name: str, value: float, on_step: bool) -> None:
         self.log(name, value, on_step=on_step, on_epoch=True, prog_bar=True, batch_size=1, sync_dist=not on_step)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """So many threads of torch's for the body; 0 leaves them as they are."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-class _Known(torch.autograd.Function):
-    """A loss whose gradient for each parameter is there already, so that Lightning clips, accumulates and steps as ever."""
-
-    @staticmethod
-    def forward(ctx: Any, loss: float, count: int, *given: Tensor) -> Tensor:
-        ctx.save_for_backward(*given[:count])
-        return given[0].new_tensor(loss)
-
-    @staticmethod
-    def backward(ctx: Any, *slope: Tensor) -> tuple[Tensor | None, ...]:
-        gradients = ctx.saved_tensors
-        return None, None, *(None for _ in gradients), *(gradient * slope[0] for gradient in gradients)
