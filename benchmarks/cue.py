@@ -118,9 +118,9 @@ def show(found: dict[str, list[dict[str, float]]], as_json: bool) -> None:
             value, spread = middle([run["without"] for run in runs])
             report.add_row(f"{name}: last third with traces held at zero", value, "share", spread=spread)
         report.add_row(f"{name}: agents that found the task", sum(run["found"] for run in runs), f"of {len(runs)}")
-        for what, unit in (("found_seconds", "s"), ("found_updates", "updates")):
-            value, spread = middle([run[what] for run in runs])
-            report.add_row(f"{name}: until then, else until the end", value, unit, spread=spread)
+        for what, unit in (("seconds", "s"), ("updates", "")):
+            value, spread = middle([run[f"found_{what}"] for run in runs])
+            report.add_row(f"{name}: {what} until then, else until the end", value, unit, spread=spread)
         value, spread = middle([run["updates"] for run in runs])
         report.add_row(f"{name}: updates", value, "", spread=spread)
         value, spread = middle([run["pace"] for run in runs])
