@@ -160,4 +160,5 @@ def logged(path: Path) -> dict[str, list[tuple[int, float]]]:
 
     events = EventAccumulator(str(path / "tb"), size_guidance={"scalars": 0})
     events.Reload()
-    return {tag: [(point.step, point.value) for point in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    # Event files are named by the second: of two in one second either is read first.
+    return {tag: sorted((point.step, point.value) for point in events.Scalars(tag)) for tag in events.Tags()["scalars"]}
