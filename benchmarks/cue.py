@@ -4,13 +4,13 @@ Every agent is trained by ``a2c`` for 60 seconds of one processor in the task ``
 of 40 steps) and judged on 1,000 fresh lives: by the share of right answers in the last third of a life, where half is chance.
 Every 2.5 seconds it is looked at in 200 lives, whose share tells when the task was found.
 
-What decides whether it is found are the recurrent weights at birth, of simple and of retroactive modulation. With a deviation
-of 0.9 / sqrt(units), as plain recurrent networks have, half of what a unit does is an echo of what was before; traces store
-products of these echoes too, and the reward is little of what the modulator answers. With 0.3, which is the network's default,
-the task is found in about ten seconds. The rows show both. By hand, on seeds 0 to 4, which are not reported unless asked for,
-neither other discounts, nor step sizes from 0.001 to 0.01, nor larger, uniform or shared plasticities made up for it. All
-networks have the same options of ``a2c``, chosen for simple modulation: the controls are not shown to be unable, only not to
-find it so.
+Whether it is found hangs on the recurrent weights at birth, of simple and of retroactive modulation. With a deviation of
+0.9 / sqrt(units), as plain recurrent networks have, half of what a unit does is an echo of what was before; traces store
+products of these echoes too, and the reward is little of what the modulator answers: some seeds find the task late or not at
+all. With 0.3, which is the network's default, all do. The rows show both. By hand, on seeds 0 to 4, which are not reported
+unless asked for, neither other discounts, nor step sizes from 0.001 to 0.01, nor larger, uniform or shared plasticities made
+up for it. All networks have the same options of ``a2c``, chosen for simple modulation: the controls are not shown to be unable,
+only not to find it so.
 
 Retroactive modulation gates an eligibility trace of Hebb's product. At the rate of the papers (0.1) a question leaves a tenth
 of the change that it leaves with simple modulation, mixed with nine steps before it, and the task is found later than at 0.5.

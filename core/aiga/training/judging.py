@@ -55,6 +55,7 @@ def judge(made: Assembled, path: Path, say: Callable[[str], None]) -> list[Path]
     if contestants and population is not None and hasattr(domain, "report"):
         plugin = made.components.owner("domain", population.domain)
         rng = Stream(derive(made.config.run.seed, "report", population.domain))
+        say(f"{population.domain} compares the agents of step {step:,} for the report, which can take minutes")
         with guarded(plugin, lambda: "report"), torch.no_grad():
             report = domain.report(contestants, rng)
             _check(report)
