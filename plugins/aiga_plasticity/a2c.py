@@ -170,7 +170,7 @@ class ActorCritic:
             lives: of each agent, one after another.
 
         Raises:
-            ValueError: if the trajectory has no logits.
+            ValueError: if the trajectory has no logits, or none that gradients go through.
         """
         options, extras = self.options, trajectory.extras
         if "logits" not in extras:
@@ -179,6 +179,11 @@ class ActorCritic:
                 "Use another optimiser, such as es, or a domain with discrete actions."
             )
         logits = extras["logits"]
+        if torch.is_grad_enabled() and not logits.requires_grad:
+            raise ValueError(
+                "a2c learns through recorded lives, and no gradient goes through this domain's. "
+                "Use another optimiser, such as es, or meta-gradient where the domain has a loss."
+            )
         done = trajectory.done.to(logits.device)
         alive = torch.cat([torch.ones_like(done[:1]), ~done[:-1]]).to(logits.dtype)
         returns = discounted(trajectory.rewards.to(logits) * alive, options.gamma)

@@ -164,6 +164,15 @@ def test_the_released_codes_slip_judges_every_life_by_the_value_of_the_agents_fi
     assert torch.allclose(by_values, torch.tensor([[-1.0, 0.0, -5.0, 0.0], [-1.0, 0.0, 2.0, 0.0]]))
 
 
+def test_lives_that_no_gradient_goes_through_are_refused() -> None:
+    life = trajectory(torch.ones(2, 2), None)
+    still = replace(life, extras={"logits": life.extras["logits"].detach()})
+    with pytest.raises(ValueError, match="no gradient goes through"):
+        learner().losses(still, 2)
+    with torch.no_grad():
+        assert learner().losses(still, 2).shape == (2,)
+
+
 def test_without_values_lives_are_judged_by_the_agents_others() -> None:
     it = learner(gamma=0.0, bonus_weight=0.0)
     rewards = torch.tensor([[3.0, 1.0, 2.0, 10.0, 20.0, 30.0]])
