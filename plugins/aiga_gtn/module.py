@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import aiga
+from aiga.threads import threads
 from aiga_gtn.descent import adam, known
 from aiga_gtn.inner import teach
 from aiga_gtn.learners import Group, Nursery
@@ -18,7 +19,6 @@ from aiga_gtn.lessons import Examples
 from aiga_gtn.options import GtnOptions
 from aiga_gtn.outer import meta_gradient
 from aiga_gtn.teacher import Teacher
-from aiga_gtn.threads import threads
 
 SNAPSHOTS = 8  # of what is shown, over the training
 Judge = Callable[[aiga.Batch, Tensor], aiga.Scores]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from aiga.components import Domain, Registry
 from aiga.data import Kind, Pairs, Scores, Status, Trajectory
 from aiga.errors import RAISED, Abandoned
+from aiga.threads import threads
 from aiga_local.blocks import Span, Work, bucket_of, explain, failed, live, real
 from aiga_local.gather import gather
 from aiga_local.padding import PaddedNetwork
@@ -74,7 +74,7 @@ class LocalExecutor:
         where: Domain = self._registry.get("domain", domain)
         work = Work.of(domain, pairs, seeds, self._bucket)
         serial = where.parallelism == "serial"
-        with _threads(1 if serial else self._threads):
+        with threads(1 if serial else self._threads):
             if not (serial and self._workers and len(pairs)):
                 return gather(work, self._here(work, where.parallelism))
             spans = work.spans(self._block)
@@ -103,7 +103,7 @@ class LocalExecutor:
             raise ValueError(f"pairs of one kind and at most {rows} of them can be recorded; found {len(pairs)}")
         given, lives = work.block((0, len(pairs)))
         given, network = real(given, where, self._registry, device)
-        with _threads(1 if serial else self._threads):
+        with threads(1 if serial else self._threads):
             made = where.live(given, PaddedNetwork(network, rows), lives, record=True)
         if not isinstance(made, tuple):
             raise ValueError(f"the domain {domain!r} answered no lifetimes when asked to record them")
@@ -167,14 +167,3 @@ def _out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Pins torch's intra-op threads: sums may round differently with another number of them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

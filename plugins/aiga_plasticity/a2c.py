@@ -7,8 +7,6 @@ niches, and the lives of each, are rows of one graph.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
@@ -19,6 +17,7 @@ from torch import Tensor
 import aiga
 from aiga.data import Batch, Leaves, Pairs, Population, State, Trajectory, flatten, unflatten
 from aiga.sums import tree_sum
+from aiga.threads import threads
 from aiga_plasticity.adam import Columns, descend, start_adam
 
 
@@ -119,7 +118,7 @@ class ActorCritic:
         """
         some = max(1, self.options.block // seeds.shape[1])
         gradients, cost = [], Counter({"gradient_steps": len(agents)})
-        with _one_thread():
+        with threads(1):
             for first in range(0, len(agents), some):
                 rows = torch.arange(first, min(first + some, len(agents)))
                 gradient, spent = self._gradient(domain, network, envs, env[rows], agents.take(rows), seeds[rows])
@@ -234,14 +233,3 @@ def _of_first(values: Tensor, lives: int) -> Tensor:
     """``[T, P]``: at each step what the first of the agent's lives has."""
     each = values.reshape(len(values), -1, lives)
     return each[:, :, :1].expand_as(each).reshape(values.shape)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Pins torch's intra-op threads: sums round differently with another number, and small steps are slower with more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

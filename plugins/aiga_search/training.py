@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 import aiga
 from aiga import padding
 from aiga.data import Pairs, Population
+from aiga.threads import threads
 
 Networks = Callable[[str], aiga.Network]
 """A network by its name."""
@@ -54,7 +54,7 @@ def trained(lab: aiga.Lab, pairs: Pairs, name: str, steps: int) -> Pairs:
     taken, row = pairs.agents.take(pairs.agent)
     wide, where = filled(taken, networks, lab.domain)
     niches = replace(pairs, agents=wide, agent=where[row])
-    with _one_thread():
+    with threads(1):
         improved, _ = optimiser.improve(lab, niches, optimiser.start(wide), steps)
     return replace(pairs, agents=cut(improved, where, taken, networks, lab.domain), agent=row)
 
@@ -76,14 +76,3 @@ def parameters(agents: Population) -> Tensor:
     """``[N]`` int64: how many numbers each agent inherits."""
     counts = [[sum(leaf[0].numel() for leaf in batch.leaves.values())] * len(batch) for batch in agents.batches]
     return torch.tensor([count for some in counts for count in some], dtype=torch.int64)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums over examples are rounded by how many threads share them, and small architectures gain nothing by several."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

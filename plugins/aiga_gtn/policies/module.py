@@ -12,13 +12,13 @@ from torch import Tensor
 
 import aiga
 from aiga.data import Batch
+from aiga.threads import threads
 from aiga_gtn.descent import adam, known
 from aiga_gtn.learners import Group, Nursery
 from aiga_gtn.policies.lessons import Judged, follow, teach
 from aiga_gtn.policies.lives import Lives
 from aiga_gtn.policies.options import GtnPolicyOptions
 from aiga_gtn.policies.teacher import PolicyTeacher, Shown
-from aiga_gtn.threads import threads
 
 
 class GtnPolicyModule(pl.LightningModule):

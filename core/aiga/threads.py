@@ -1,4 +1,4 @@
-"""How many threads of a CPU learners are taught on: their networks are small, and threads that share them mostly wait."""
+"""How many threads torch computes on: sums are rounded by how many share them, and small work mostly waits for several."""
 
 from __future__ import annotations
 
