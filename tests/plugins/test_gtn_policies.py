@@ -19,6 +19,7 @@ from training_support import Crash, differences, saved  # noqa: E402
 import aiga  # noqa: E402
 from aiga import Batch, Contestant, InputError, Pairs, Population, Report, Scores, Stream, training  # noqa: E402
 from aiga.testing import linear, points  # noqa: E402
+from aiga.threads import threads  # noqa: E402
 from aiga_architectures.options import PerceptronOptions, PolicyOptions  # noqa: E402
 from aiga_architectures.perceptron import PerceptronNetwork  # noqa: E402
 from aiga_architectures.policy import PolicyNetwork  # noqa: E402
@@ -30,7 +31,6 @@ from aiga_gtn.policies.lessons import LOSS, Judged, Outcome, follow, teach  # no
 from aiga_gtn.policies.lives import Lives  # noqa: E402
 from aiga_gtn.policies.options import GtnPolicyOptions  # noqa: E402
 from aiga_gtn.policies.teacher import PolicyTeacher, Shown  # noqa: E402
-from aiga_gtn.threads import threads  # noqa: E402
 from aiga_plasticity.a2c import A2cOptions, ActorCritic  # noqa: E402
 
 DOMAIN = CartPoleDomain(steps=8)
