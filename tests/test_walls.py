@@ -17,7 +17,7 @@ PLUGINS = sorted(path for path in (ROOT / "plugins").iterdir() if path.name.star
 # Each module stands on what is above it; the modules of one layer may import one another.
 LAYERS = [
     "errors streams sums threads products batches data niches choices components trainers resample downloads image_files",
-    "reports hooks lockstep wrapped forgetting padding toml_lines vector",
+    "reports hooks lockstep wrapped forgetting padding spaces toml_lines vector",
     "answers codec meter host complaints tables config plugin_classes registry wanted discovery",
     "durable database views journal checkpoint stones rundir art_style plots tiles",
     "archive lab changes loop founding keep keeping resuming",

@@ -13,11 +13,12 @@ from torch.nn import functional
 import aiga
 from aiga.components import Layout, Life, Structure
 from aiga.data import Leaves
+from aiga.padding import width_of_bucket
 from aiga.products import convolve, dense
 from aiga_architectures.activations import FUNCTIONS, GAINS
 from aiga_architectures.cells import KERNELS, POOLS, entering, nodes_of_text, operating, plan_of, plan_of_structure
 from aiga_architectures.convnet_space import ConvnetSpace
-from aiga_architectures.normalising import exact, scale, width_of_bucket
+from aiga_architectures.normalising import exact, scale
 from aiga_architectures.options import ConvnetOptions
 
 _PICTURES: Final = 512  # looked at in one piece where no gradient is wanted

@@ -7,9 +7,10 @@ from typing import Any
 
 from aiga.choices import Choices
 from aiga.components import Structure
+from aiga.spaces import ArchitectureSpace, Dice, Genome, choice, mixed
 from aiga_architectures.cells import OPS
+from aiga_architectures.flags import drawn_flags, flags, other_flags
 from aiga_architectures.options import NODES, ConvnetOptions
-from aiga_architectures.spaces import ArchitectureSpace, Dice, Genome, choice, drawn_flags, flags, mixed, other_flags
 
 _FLAGS = ("activation", "norm", "weight_norm")
 _STATES = tuple(str(state) for state in range(1 + NODES))

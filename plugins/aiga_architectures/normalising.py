@@ -42,8 +42,3 @@ def checked(who: str, norm: object) -> bool:
     if norm not in ("mean", "none"):
         raise ValueError(f"{who} has no norm {norm!r}; it has mean, none")
     return norm == "mean"
-
-
-def width_of_bucket(width: int, least: int = 16) -> int:
-    """The width that layers of up to ``width`` units are filled up to: a power of two, ``least`` or more."""
-    return max(least, 1 << (width - 1).bit_length())

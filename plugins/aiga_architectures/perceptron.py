@@ -12,10 +12,11 @@ from torch import Tensor
 import aiga
 from aiga.components import Layout, Life, Structure
 from aiga.data import Leaves
+from aiga.padding import width_of_bucket
 from aiga.products import dense
 from aiga_architectures.activations import FUNCTIONS, GAINS, known
 from aiga_architectures.kept import Kept
-from aiga_architectures.normalising import checked, exact, scale, width_of_bucket
+from aiga_architectures.normalising import checked, exact, scale
 from aiga_architectures.options import PerceptronOptions
 from aiga_architectures.perceptron_space import PerceptronSpace
 

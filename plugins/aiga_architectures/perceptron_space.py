@@ -6,8 +6,9 @@ import math
 
 from aiga.choices import Choices
 from aiga.components import Structure
+from aiga.spaces import ArchitectureSpace, Dice, Genome, mixed
+from aiga_architectures.flags import drawn_flags, flags, other_flags
 from aiga_architectures.options import DEPTH, PerceptronOptions
-from aiga_architectures.spaces import ArchitectureSpace, Dice, Genome, drawn_flags, flags, mixed, other_flags
 
 _FLAGS = ("activation", "skip", "norm", "weight_norm")
 

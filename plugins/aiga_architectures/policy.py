@@ -17,8 +17,9 @@ from torch.nn.functional import one_hot
 import aiga
 from aiga.components import Layout, Life, Structure
 from aiga.data import Leaves
+from aiga.padding import width_of_bucket
 from aiga_architectures.activations import FUNCTIONS, known
-from aiga_architectures.normalising import exact, width_of_bucket
+from aiga_architectures.normalising import exact
 from aiga_architectures.options import MEMORIES, PolicyOptions
 from aiga_architectures.policy_space import PolicySpace
 

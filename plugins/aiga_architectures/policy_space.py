@@ -6,9 +6,9 @@ import math
 
 from aiga.choices import Choices
 from aiga.components import Structure
+from aiga.spaces import ArchitectureSpace, Dice, Genome, choice, mixed
 from aiga_architectures.activations import ACTIVATIONS
 from aiga_architectures.options import MEMORIES, PolicyOptions
-from aiga_architectures.spaces import ArchitectureSpace, Dice, Genome, choice, mixed
 
 _SENSES = ("reward", "previous_action")
 _PARTS = ("hidden", "memory", "activation", *_SENSES, "value")

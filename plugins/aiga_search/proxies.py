@@ -16,7 +16,8 @@ from torch.nn import functional
 
 import aiga
 from aiga.data import Batch, Leaves, Pairs, Population
-from aiga_search.training import Networks, cut, filled, parameters
+from aiga.padding import Networks, in_buckets, out_of_buckets
+from aiga_search.training import parameters
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Judged:
 
     def __call__(self, agents: Population, rng: aiga.Stream) -> Forecast:
         taught, cost = self._teach(agents, rng.child("teach"))
-        wide, where = filled(taught, self._networks, self._domain)
+        wide, where = in_buckets(taught, self._networks, self._domain)
         seed, total, scores = rng.child("judge").words(1), dict(cost), []
         for batch in wide.batches:
             rows = torch.arange(len(batch))
@@ -120,11 +121,11 @@ class RealSteps:
         rows = torch.arange(self._steps)
         examples = cast(Any, self._domain).examples
         x, y = examples(self._envs.take(torch.zeros_like(rows)), rng.rows(rows), self._batch)
-        wide, where = filled(agents, self._networks, self._domain)
+        wide, where = in_buckets(agents, self._networks, self._domain)
         taught = Population(tuple(self._taught(batch, x, y) for batch in wide.batches))
         work = len(agents) * self._steps
         cost = {"gradient_steps": work, "examples": work * self._batch}
-        return cut(taught, where, agents, self._networks, self._domain), cost
+        return out_of_buckets(taught, where, agents, self._networks, self._domain), cost
 
     def _taught(self, batch: Batch, x: Tensor, y: Tensor) -> Batch:
         """Agents of one bucket after steps on examples ``[steps, N, ...]`` and labels ``[steps, N]``."""

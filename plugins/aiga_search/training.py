@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -12,27 +11,6 @@ import aiga
 from aiga import padding
 from aiga.data import Pairs, Population
 from aiga.threads import threads
-
-Networks = Callable[[str], aiga.Network]
-"""A network by its name."""
-
-
-def filled(agents: Population, networks: Networks, domain: aiga.Domain) -> tuple[Population, Tensor]:
-    """The agents as rows of as few batches as their buckets allow, and ``[N]`` int64: where each went."""
-    wide = [padding.filled(networks(batch.kind.component), batch, domain.inputs, domain.outputs) for batch in agents.batches]
-    population, (where,) = Population.join(Population(tuple(wide)))
-    return population, where
-
-
-def cut(wide: Population, where: Tensor, agents: Population, networks: Networks, domain: aiga.Domain) -> Population:
-    """The rows ``where`` of ``wide`` in the place and shape of ``agents``: the reverse of :func:`filled`."""
-    batches = []
-    for start, batch in agents.parts():
-        (rows,) = wide.in_order(where[start : start + len(batch)]).batches
-        layout = networks(batch.kind.component).build(batch.kind.structure, domain.inputs, domain.outputs)
-        leaves = {name: leaf.contiguous() for name, leaf in padding.cut(rows.leaves, layout).items()}
-        batches.append(replace(batch.explicit(), leaves=leaves))
-    return Population(tuple(batches))
 
 
 def trained(lab: aiga.Lab, pairs: Pairs, name: str, steps: int) -> Pairs:
@@ -50,13 +28,13 @@ def trained(lab: aiga.Lab, pairs: Pairs, name: str, steps: int) -> Pairs:
     if not len(pairs):
         return pairs
     optimiser = optimiser_of(lab, name)
-    networks: Networks = lambda network: lab.component("network", network)  # noqa: E731
+    networks: padding.Networks = lambda network: lab.component("network", network)  # noqa: E731
     taken, row = pairs.agents.take(pairs.agent)
-    wide, where = filled(taken, networks, lab.domain)
+    wide, where = padding.in_buckets(taken, networks, lab.domain)
     niches = replace(pairs, agents=wide, agent=where[row])
     with threads(1):
         improved, _ = optimiser.improve(lab, niches, optimiser.start(wide), steps)
-    return replace(pairs, agents=cut(improved, where, taken, networks, lab.domain), agent=row)
+    return replace(pairs, agents=padding.out_of_buckets(improved, where, taken, networks, lab.domain), agent=row)
 
 
 def optimiser_of(lab: aiga.Lab, name: str) -> aiga.Optimiser:

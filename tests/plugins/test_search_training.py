@@ -10,7 +10,7 @@ from search_runs import born, site
 
 from aiga.data import Pairs, Population
 from aiga_digits.domain import DigitsDomain
-from aiga_search.training import cut, filled, parameters, trained
+from aiga_search.training import parameters, trained
 
 HERE = site()
 DOMAIN = DigitsDomain()
@@ -77,14 +77,6 @@ def test_an_agent_that_several_pairs_name_is_trained_for_each() -> None:
     done = trained(lab(Nudge()), twice, "nudge", 1)
     assert len(done.agents) == 2
     assert sorted(done.agent.tolist()) == [0, 1]
-
-
-def test_filling_up_and_cutting_again_gives_the_same_agents() -> None:
-    agents = born(HERE, [[20], [40, 9], [31]])
-    networks = lambda name: HERE.network  # noqa: E731
-    wide, where = filled(agents, networks, DOMAIN)
-    assert len(wide.batches) == 2
-    assert torch.equal(cut(wide, where, agents, networks, DOMAIN).hashes, agents.hashes)
 
 
 def test_newborns_hang_on_their_keys_and_not_on_their_company() -> None:

@@ -1,4 +1,7 @@
-"""What spaces of architectures share: chance for each structure by its own key, and a distance between descriptions."""
+"""What spaces of architectures share: chance for each structure by its own key, and a distance between descriptions.
+
+A network whose architectures a search may vary has such a space, with the parts that are its own; see :class:`aiga.Network`.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from typing import Any, Final, TypeVar
 import torch
 from torch import Tensor
 
-import aiga
 from aiga.choices import Choices
 from aiga.components import Structure
-from aiga_architectures.activations import ACTIVATIONS
+from aiga.errors import InputError
+from aiga.streams import Stream
 
 T = TypeVar("T")
 Genome = dict[str, Any]  # a structure that may be changed: JSON
@@ -59,7 +62,7 @@ class ArchitectureSpace(ABC):
     def __init__(self, name: str, structure: Structure, search: Sequence[str]) -> None:
         self._name, self._base, self._search = name, dict(structure), frozenset(search)
 
-    def initial(self, rng: aiga.Stream, count: int) -> list[Structure]:
+    def initial(self, rng: Stream, count: int) -> list[Structure]:
         """``count`` random structures."""
         return [self.compose(dice) for dice in _dice(rng.child("initial"), count)]
 
@@ -67,7 +70,7 @@ class ArchitectureSpace(ABC):
         """The structure that these choices make; what is asked next may hang on what was answered before."""
         return self._drawn(choices)
 
-    def mutate(self, rng: aiga.Stream, structures: Sequence[Structure]) -> list[Structure]:
+    def mutate(self, rng: Stream, structures: Sequence[Structure]) -> list[Structure]:
         """A child of each, changed in one way that makes it another.
 
         Raises:
@@ -76,7 +79,7 @@ class ArchitectureSpace(ABC):
         pairs = zip(structures, _dice(rng.child("mutate"), len(structures)), strict=True)
         return [self._mutated(dict(structure), dice) for structure, dice in pairs]
 
-    def cross(self, rng: aiga.Stream, a: Sequence[Structure], b: Sequence[Structure]) -> list[Structure]:
+    def cross(self, rng: Stream, a: Sequence[Structure], b: Sequence[Structure]) -> list[Structure]:
         """A child of each pair: every part is one or the other parent's."""
         trios = zip(a, b, _dice(rng.child("cross"), len(a)), strict=True)
         return [self._crossed(dict(one), dict(other), dice) for one, other, dice in trios]
@@ -98,7 +101,7 @@ class ArchitectureSpace(ABC):
         changed = [self._whole({**structure, **change}) for change in self._changes(structure, dice)]
         others = [each for each in changed if each != self._whole(structure)]
         if not others:
-            raise aiga.InputError(
+            raise InputError(
                 f"[plugins.{self._name}.options]: nothing of {structure} can be changed within the bounds. Widen them, or name "
                 f"more in search, which is {sorted(self._search)}."
             )
@@ -130,32 +133,10 @@ def choice(value: str, of: Sequence[str]) -> list[float]:
     return [math.sqrt(0.5) * (each == value) for each in of]
 
 
-def flags(structure: Structure) -> list[float]:
-    """The normalisations and the activation of a structure as numbers."""
-    norms = [float(structure["norm"] == "mean"), float(structure["weight_norm"])]
-    return [*norms, *choice(structure["activation"], tuple(ACTIVATIONS))]
-
-
-def other_flags(structure: Genome, activations: Sequence[str], dice: Dice) -> dict[str, Genome]:
-    """By part, how each normalisation and the activation may be otherwise."""
-    rest = [each for each in activations if each != structure["activation"]] or [structure["activation"]]
-    return {
-        "activation": {"activation": dice.pick(rest)},
-        "norm": {"norm": "none" if structure["norm"] == "mean" else "mean"},
-        "weight_norm": {"weight_norm": not structure["weight_norm"]},
-    }
-
-
-def drawn_flags(activations: Sequence[str], dice: Choices) -> Genome:
-    """Freely chosen ones."""
-    norm, weight_norm = dice.pick(("mean", "none")), dice.pick((True, False))
-    return {"activation": dice.pick(activations), "norm": norm, "weight_norm": weight_norm}
-
-
 def mixed(one: Genome, other: Genome, keys: Sequence[str], dice: Dice) -> Genome:
     """Each of these parts from one or the other."""
     return {key: dice.pick((one, other))[key] for key in keys}
 
 
-def _dice(rng: aiga.Stream, count: int) -> list[Dice]:
+def _dice(rng: Stream, count: int) -> list[Dice]:
     return [Dice(numbers) for numbers in rng.each(count).uniform(_DRAWS).tolist()]
