@@ -128,7 +128,7 @@ class ArchitectureSpace(ABC):
         """A description."""
 
 
-def choice(value: str, of: Sequence[str]) -> list[float]:
+def choice(value: object, of: Sequence[object]) -> list[float]:
     """A choice as numbers, any two of which are 1 apart."""
     return [math.sqrt(0.5) * (each == value) for each in of]
 

@@ -15,9 +15,6 @@ from aiga_plasticity.plastic import TraceNetwork
 from aiga_plasticity.products import Products, per_life
 from aiga_plasticity.wiring import Entry
 
-MODULATIONS = ("simple", "retroactive")
-LIMITS = ("clip", "soft-clip")
-
 
 class BackpropamineNetwork(TraceNetwork):
     """The network ``backpropamine``: its own units say, by a modulator ``M = tanh(y m + b)``, when traces change.
@@ -39,7 +36,7 @@ class BackpropamineNetwork(TraceNetwork):
         Raises:
             ValueError: for a modulation or a limit there is not.
         """
-        for key, known in (("modulation", MODULATIONS), ("limit", LIMITS)):
+        for key, known in (("modulation", rules.MODULATIONS), ("limit", rules.LIMITS)):
             if structure[key] not in known:
                 raise ValueError(f"backpropamine has no {key} {structure[key]!r}; it has {', '.join(known)}")
         tag = f"{structure['modulation']}+{structure['limit']}={structure['bound']:g}"

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 import aiga
 
 Wiring = Literal["projected", "additive", "clamped"]
+_Count = Annotated[int, Field(strict=True, ge=1)]
+_SEARCH = "what a search varies; all else stays as set, and where nothing is named there is nothing to search"
 
 
-class RnnOptions(aiga.Options):
-    """A recurrent network of tanh units (Elman 1990)."""
+def _ordered(bounds: tuple[int, int]) -> tuple[int, int]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"the lower bound {bounds[0]} is above the upper bound {bounds[1]}. Write the lower one first.")
+    return bounds
+
+
+class RecurrentOptions(aiga.Options):
+    """What all recurrent networks share."""
 
     units: int | None = Field(
         default=None,
@@ -33,11 +41,35 @@ class RnnOptions(aiga.Options):
     )
 
 
-class LstmOptions(RnnOptions):
+class LstmOptions(RecurrentOptions):
     """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate of Gers et al. 2000)."""
 
 
-class TraceOptions(RnnOptions):
+class SearchedOptions(RecurrentOptions):
+    """What networks share whose architecture a search may vary."""
+
+    search: tuple[str, ...] = Field(default=(), description=_SEARCH)
+    widths: Annotated[tuple[_Count, _Count], Field(strict=False), AfterValidator(_ordered)] = Field(
+        default=(16, 64), description="fewest and most units in a search"
+    )
+
+    @model_validator(mode="after")
+    def _searched_are_projected(self) -> SearchedOptions:
+        if self.search and self.wiring != "projected":
+            raise ValueError(
+                f'search varies networks with wiring "projected" alone, found wiring "{self.wiring}", whose units are what is '
+                'perceived. Write wiring = "projected", or leave search out.'
+            )
+        return self
+
+
+class RnnOptions(SearchedOptions):
+    """A recurrent network of tanh units (Elman 1990)."""
+
+    search: Annotated[tuple[Literal["width"], ...], Field(strict=False)] = Field(default=(), description=_SEARCH)
+
+
+class TraceOptions(SearchedOptions):
     """What networks with Hebbian traces share."""
 
     alpha: Literal["connection", "shared"] = Field(
@@ -65,6 +97,9 @@ class PlasticOptions(TraceOptions):
         description="whole lives of rule decay under gradients: keep the traces, or do without (the same numbers but for "
         "rounding); auto does without where that is faster",
     )
+    search: Annotated[tuple[Literal["width", "alpha", "rule"], ...], Field(strict=False)] = Field(
+        default=(), description=_SEARCH
+    )
 
 
 class BackpropamineOptions(TraceOptions):
@@ -84,9 +119,12 @@ class BackpropamineOptions(TraceOptions):
     )
     fan_out: bool = Field(default=False, description="a learned gain and offset of the modulator for each postsynaptic unit")
     eta: float = Field(default=0.1, description="rate of the eligibility trace at birth, where there is one; it is learned")
+    search: Annotated[tuple[Literal["width", "alpha", "modulation", "limit", "fan_out"], ...], Field(strict=False)] = Field(
+        default=(), description=_SEARCH
+    )
 
 
-_Layers = Annotated[tuple[Annotated[int, Field(strict=True, ge=1)], ...], Field(strict=False, min_length=1)]
+_Layers = Annotated[tuple[_Count, ...], Field(strict=False, min_length=1)]
 
 
 class ClassifierOptions(aiga.Options):

@@ -12,10 +12,14 @@ from torch import Tensor
 import aiga
 from aiga.components import Layout, Life, Structure
 from aiga.data import Leaves
+from aiga.padding import width_of_bucket
 from aiga_plasticity import naming
-from aiga_plasticity.options import RnnOptions
+from aiga_plasticity.options import RecurrentOptions, SearchedOptions
 from aiga_plasticity.products import Fast, Products, per_life, products_of
-from aiga_plasticity.wiring import CORE, Entry, Wiring, ends, units_of
+from aiga_plasticity.space import RecurrentSpace
+from aiga_plasticity.wiring import CORE, UNITS, Entry, Wiring, ends, units_of
+
+_NARROWEST = 8  # of buckets
 
 
 class RecurrentNetwork(ABC):
@@ -31,16 +35,23 @@ class RecurrentNetwork(ABC):
     Attributes:
         name: of the component.
         structure: ``version``, and the options that decide the architecture.
+        space: of architectures, there only where the options name what a search varies.
     """
 
     name: ClassVar[str]
     side_by_side: ClassVar[bool] = True
     biased: ClassVar[bool] = False  # whether units have biases beside a wired constant
 
-    def __init__(self, options: RnnOptions) -> None:
+    space: RecurrentSpace
+
+    def __init__(self, options: RecurrentOptions) -> None:
         self.options = options
         chosen = options.model_dump(include=self.architecture())
         self.structure: Structure = {"version": 1, **chosen}
+        self._widths_differ = False
+        if isinstance(options, SearchedOptions) and options.search:
+            self.space = RecurrentSpace(self.name, self.structure, options)
+            self._widths_differ = "width" in options.search
 
     def architecture(self) -> set[str]:
         """The options that the structure holds."""
@@ -77,6 +88,16 @@ class RecurrentNetwork(ABC):
         if not wiring.wired or self.biased:
             core[naming.name(CORE, wiring.tag, "bias")] = (sums,)
         return {**core, **layout, **ends(structure, wiring, units, outputs)}
+
+    def bucket(self, structure: Structure) -> Structure:
+        """The same with units filled up to a power of two, where a search varies them; else itself, as are wired ones.
+
+        Units that are filled up have no weights and no bias, so that they are silent and their traces stay at zero.
+        """
+        if not self._widths_differ or Wiring.of(structure).wired:
+            return structure
+        units = UNITS if structure["units"] is None else structure["units"]
+        return {**structure, "units": width_of_bucket(units, _NARROWEST)}
 
     def init(self, rng: aiga.Stream, layout: Layout, count: int) -> Leaves:
         """``count`` random agents, each drawn from ``rng``'s row key where it has row keys, else from its number.

@@ -7,6 +7,8 @@ from torch import Tensor
 from aiga_plasticity.products import Products
 
 RULES = ("decay", "oja", "clip", "soft-clip")
+MODULATIONS = ("simple", "retroactive")
+LIMITS = ("clip", "soft-clip")
 
 
 def decay(trace: Tensor, x: Tensor, y: Tensor, eta: Tensor, products: Products) -> Tensor:
