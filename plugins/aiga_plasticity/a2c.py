@@ -1,7 +1,7 @@
 """Advantage actor-critic (Mnih et al. 2016) over whole lives, as plastic networks are trained (Miconi et al. 2018, 2019).
 
 A life is lived once, recorded, and gone back through to its first step: through activities and traces alike. Agents of all
-niches, and the lives of each, are rows of one graph.
+niches, and the lives of each, are rows of one graph; agents of unlike widths too, where their network has buckets.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from aiga.data import Batch, Leaves, Pairs, Population, State, Trajectory, flatt
 from aiga.sums import tree_sum
 from aiga.threads import threads
 from aiga_plasticity.adam import Columns, descend, start_adam
+from aiga_plasticity.buckets import Filled
 
 
 class A2cOptions(aiga.Options):
@@ -69,14 +70,17 @@ class ActorCritic:
         return {batch.kind.hash: start_adam(flatten(batch.leaves)) for batch in agents.explicit_kinds()}
 
     def improve(self, lab: aiga.Lab, niches: Pairs, state: State, steps: int) -> tuple[Population, State]:
-        """``steps`` steps for every niche at once.
+        """``steps`` steps for every niche at once; agents of one bucket take them in one call.
 
         Raises:
             ValueError: if ``niches`` does not name each of its agents exactly once, the agents are implicit, or the domain's
                 recorded lives hold no logits.
         """
-        home = niches.homes()
-        agents, state, hashes = niches.agents, dict(state), niches.envs.hashes
+        given, hashes = niches.homes(), niches.envs.hashes
+        filled = Filled(niches.agents, lambda name: lab.component("network", name), lab.domain)
+        home = torch.empty_like(given)
+        home[filled.where] = given
+        agents, columns = filled.agents, filled.widen(state)
         cost: Counter[str] = Counter()
         for step in range(steps):
             # A seed hangs on the environment and the step: one more niche changes nobody's lives.
@@ -85,12 +89,13 @@ class ActorCritic:
                 env = home[start : start + len(batch)]
                 seeds = stream.rows(hashes[env]).words(self.options.episodes)
                 network, kind = lab.component("network", batch.kind.component), batch.kind.hash
-                batch, state[kind], spent = self.update(lab.domain, network, niches.envs, env, batch, seeds, state[kind])
+                batch, columns[kind], spent = self.update(lab.domain, network, niches.envs, env, batch, seeds, columns[kind])
                 batches.append(batch)
                 cost.update(spent)
             agents = Population(tuple(batches))
         lab.meter.count(dict(cost), "improve")
-        return agents, state
+        agents, columns = filled.back(agents, columns)
+        return agents, {**state, **columns}
 
     def update(
         self,

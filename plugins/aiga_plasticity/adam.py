@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 Columns = dict[str, Tensor]
+FLAT = ("m", "v")  # columns with a number for each parameter
 FIRST, SECOND = 0.9, 0.999  # how much of its moments is kept from step to step
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-import torch
 
 from aiga import InputError, Kind, Network, Space, Stream
 from aiga.components import Structure
+from aiga.testing import SpaceSuite
 from aiga_architectures import (
     Convnet,
     ConvnetNetwork,
@@ -34,6 +33,14 @@ NETWORKS: dict[str, Any] = {
     "policy": PolicyNetwork(Policy.Options()),
     "policy-all": PolicyNetwork(Policy.Options(search=("width", "memory", "activation", "reward", "previous_action"))),
 }
+
+
+class TestSpace(SpaceSuite):
+    inputs, outputs, steps, structures = INPUTS, OUTPUTS, 2, 2
+
+    @pytest.fixture(params=NETWORKS)
+    def network(self, request: pytest.FixtureRequest) -> Any:
+        return NETWORKS[request.param]
 
 
 @pytest.fixture(params=NETWORKS)
@@ -98,37 +105,6 @@ def test_a_child_of_two_has_its_parts_from_them(network: Any) -> None:
     one, other = network.space.initial(Stream(1), 40), network.space.initial(Stream(2), 40)
     for a, b, child in zip(one, other, network.space.cross(Stream(3), one, other), strict=True):
         assert all(child[key] in (a[key], b[key]) for key in ("activation", "version"))
-    same = network.space.cross(Stream(3), one, one)
-    assert same == one
-
-
-def test_a_structure_hangs_on_its_row_key_alone(network: Any) -> None:
-    keys, rows = torch.tensor([5, 7, 11, 13]), [3, 1]
-    born = network.space.initial(Stream(1).rows(keys), 4)
-    assert network.space.initial(Stream(1).rows(keys[rows]), 2) == [born[row] for row in rows]
-    mutants = network.space.mutate(Stream(1).rows(keys), born)
-    assert network.space.mutate(Stream(1).rows(keys[rows]), [born[row] for row in rows]) == [mutants[row] for row in rows]
-
-
-def test_structures_are_json_and_come_back_as_they_were(network: Any) -> None:
-    for structure in family(network, 1):
-        again = json.loads(json.dumps(structure))
-        assert again == structure
-        assert Kind("it", again).hash == Kind("it", structure).hash
-        assert network.build(again, INPUTS, OUTPUTS) == network.build(structure, INPUTS, OUTPUTS)
-
-
-def test_the_distance_is_a_metric_between_descriptions(network: Any) -> None:
-    people = family(network, 2, 12)
-    described, apart = network.space.describe(people), network.space.distance(people, people)
-    assert described.dtype == torch.float64
-    assert described.ndim == 2
-    assert torch.allclose(apart, apart.T)
-    names = hashes(people)
-    alike = torch.tensor([[a == b for b in names] for a in names])
-    assert torch.equal(apart == 0, alike), "two structures are at one place, or one at two"
-    through = (apart[:, :, None] + apart[None]).amin(dim=1)
-    assert bool((apart <= through + 1e-9).all())
 
 
 def test_a_doubling_of_a_width_is_one_apart() -> None:
@@ -172,7 +148,7 @@ def test_a_picture_shows_the_structure(name: str) -> None:
 
 
 class Always:
-    """Choices that are always the least or the first there is, or always the greatest or the last."""
+    """Choices that are always the least, or always the greatest."""
 
     def __init__(self, least: bool) -> None:
         self._least = least
@@ -187,7 +163,6 @@ class Always:
         return self.integer(low, high)
 
 
-def test_a_structure_is_composed_of_whosever_choices(network: Any) -> None:
+def test_greater_choices_compose_a_larger_structure(network: Any) -> None:
     least, greatest = (network.space.compose(Always(least)) for least in (True, False))
-    assert least == network.space.compose(Always(True)) != greatest
     assert parameters(network, least, INPUTS, OUTPUTS) < parameters(network, greatest, INPUTS, OUTPUTS)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aiga.testing.suites import DomainSuite as DomainSuite
     from aiga.testing.suites import NetworkSuite as NetworkSuite
     from aiga.testing.suites import OptimiserSuite as OptimiserSuite
+    from aiga.testing.suites import SpaceSuite as SpaceSuite
     from aiga.testing.workbench import bench as bench
 
 _MODULE = {
@@ -23,6 +24,7 @@ _MODULE = {
     "OptimiserSuite": "suites",
     "Points": "points",
     "PointsDomain": "points",
+    "SpaceSuite": "suites",
     "bench": "workbench",
 }
 
@@ -38,7 +40,7 @@ def __getattr__(name: str) -> Any:
         import pytest
 
         # Without it a failing suite would say "AssertionError" and nothing more.
-        pytest.register_assert_rewrite(*(f"aiga.testing.suite_{kind}" for kind in ("domain", "network", "optimiser")))
+        pytest.register_assert_rewrite(*(f"aiga.testing.suite_{kind}" for kind in ("domain", "network", "optimiser", "space")))
     return getattr(importlib.import_module(module), name)
 
 
