@@ -52,14 +52,14 @@ class TestUnlikeWidths(OptimiserSuite):
 
     @pytest.fixture
     def optimiser(self) -> Optimiser:
-        return ActorCritic(A2cOptions(episodes=6, lr=0.1))
+        return ActorCritic(A2cOptions(episodes=4, lr=0.1))
 
     @pytest.fixture
     def lab(self) -> Iterator[Lab]:
         with bench(mazes(**OPTIONS)) as lab:
             yield lab
 
-    @pytest.fixture(params=[{}, {"modulation": "retroactive"}, {"alpha": "shared"}], ids=str)
+    @pytest.fixture(params=[{}, {"modulation": "retroactive", "alpha": "shared"}], ids=str)
     def niches(self, lab: Lab, request: pytest.FixtureRequest) -> Pairs:
         return niches_of(lab, WIDTHS, **request.param)
 
