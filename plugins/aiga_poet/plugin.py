@@ -53,10 +53,10 @@ class Poet(Plugin):
         """It invents environments, be it that nobody may be a parent yet; for another owner of ``select`` it admits none."""
         if (owner := lab.slots["select"]) != self.name:
             return Standing(False, f"{owner} owns select, and decides what is admitted")
-        above = self.options.reproduce_above
-        parents, admitted = len(eligible(lab.niches.score, above)), self._totals["admitted"]
+        above, count, admitted = self.options.reproduce_above, len(lab.niches), self._totals["admitted"]
+        parents = len(eligible(lab.niches.score, above))
         now = f"{parents:,} may reproduce" if parents else f"waits: no niche scores {above:g} yet"
-        return Standing(True, f"{len(lab.niches):,} niches, {admitted:,} environments admitted, {now}")
+        return Standing(True, f"{count:,} niche{'s' * (count != 1)}, {admitted:,} admitted, {now}")
 
     def state_dict(self) -> dict[str, Any]:
         return {"totals": dict(self._totals), "novelty": self._novelty}

@@ -81,7 +81,8 @@ class ArchitectureSearch(aiga.Plugin):
         if (owner := lab.slots["select"]) != self.name:
             return aiga.Standing(False, f"{owner} owns select, so that no trial is scored")
         best = "none has a score yet" if self.trials.best is None else f"best {self.trials.best:.4g}"
-        return aiga.Standing(True, f"{self.trials.count:,} trials, {best}, {self.trials.failed:,} failed")
+        count = self.trials.count
+        return aiga.Standing(True, f"{count:,} trial{'s' * (count != 1)}, {best}, {self.trials.failed:,} failed")
 
     def state_dict(self) -> dict[str, Any]:
         return {"proposed": self._proposed, "trials": self.trials.state_dict()}
