@@ -15,6 +15,7 @@ from pydantic import BaseModel
 import aiga
 from aiga import Plugin, components, config, tables
 from aiga.hooks import PREFIX
+from aiga.pillars import PILLARS
 from aiga.registry import KINDS
 from aiga.testing.workbench import POINTS
 
@@ -79,6 +80,14 @@ def test_every_kind_of_component_has_a_heading_that_names_each_of_its_methods(ki
         missing = [name for name in methods if signature(name, protocol) not in text]
         missing += [name for name in getattr(protocol, "__annotations__", {}) if f"`{name}`" not in text]
         assert not missing
+
+
+@pytest.mark.parametrize("pillar", PILLARS)
+def test_every_pillar_is_listed_with_its_meaning_and_the_shipped_plugins_of_it(pillar: str) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \|$", section(PLUGINS, "Pillars"), re.MULTILINE)
+    ((meaning, names),) = [row[1:] for row in rows if row[0] == pillar]
+    assert meaning == PILLARS[pillar]
+    assert set(re.findall(r"`([^`]+)`", names)) == {name for name, plugin in shipped().items() if plugin.pillar == pillar}
 
 
 @pytest.mark.parametrize("name", [name for name in vars(components.Lab) if name[0] != "_"])

@@ -63,6 +63,7 @@ PUBLIC = [
     "Screened",
     "Setup",
     "Space",
+    "Standing",
     "Status",
     "Stone",
     "StorageError",

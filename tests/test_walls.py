@@ -17,10 +17,10 @@ PLUGINS = sorted(path for path in (ROOT / "plugins").iterdir() if path.name.star
 # Each module stands on what is above it; the modules of one layer may import one another.
 LAYERS = [
     "errors streams sums threads products batches data niches choices components trainers resample downloads image_files",
-    "reports hooks lockstep wrapped forgetting padding spaces toml_lines vector",
+    "pillars reports hooks lockstep wrapped forgetting padding spaces toml_lines vector",
     "answers codec meter host complaints tables config plugin_classes registry wanted discovery",
     "durable database views journal checkpoint stones rundir art_style plots tiles",
-    "archive lab changes loop founding keep keeping resuming",
+    "archive lab changes standings loop founding keep keeping resuming",
     "stop machine engine runs experiment training",
     "viewing replay images art art_annecs art_layout art_phylogeny art_pictures art_story cli testing",
     "__main__",

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from aiga.hooks import Subject as Subject
     from aiga.hooks import wrapper as wrapper
     from aiga.niches import Niches as Niches
+    from aiga.pillars import Standing as Standing
     from aiga.reports import Contestant as Contestant
     from aiga.reports import Report as Report
     from aiga.runs import Run as Run
@@ -66,6 +67,7 @@ _HOME = {
     "experiment": "open resume run",
     "hooks": "Options Plugin Subject wrapper",
     "niches": "Niches",
+    "pillars": "Standing",
     "reports": "Contestant Report",
     "runs": "Run Stone",
     "streams": "Stream",

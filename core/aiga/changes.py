@@ -76,6 +76,12 @@ def offers_to_homes(niches: Niches, pairs: Pairs) -> Offers:
     return Offers(pairs.agents, pairs.agent[row], niches.key[niche], pairs.take(row).operator, nothing)
 
 
+def unlike(one: Pairs, other: Pairs) -> list[bool]:
+    """Of each two pairs, whether their agents are of different kinds: another network, or another structure of it."""
+    ours, theirs = ([batch.kind for batch in p.agents.batches for _ in range(len(batch))] for p in (one, other))
+    return [ours[row] != theirs[their] for row, their in zip(one.agent.tolist(), other.agent.tolist(), strict=True)]
+
+
 def remove(w: Workspace, rows: Tensor) -> Tensor:
     """Takes these niches away; their agents are remembered as they were, under the ids returned, one a row."""
     if not len(rows):

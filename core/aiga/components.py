@@ -309,6 +309,8 @@ class Lab(Protocol):
         domain: where environments come from.
         meter: counted work; asking the lab counts by itself.
         path: the run's folder, for plugins that write files of their own (``tb/``, ``art/``).
+        slots: who owns what, as ``[slots]`` says: the plugin of ``select``, the optimiser of ``improve``.
+        events: of this iteration so far.
     """
 
     @property
@@ -324,9 +326,9 @@ class Lab(Protocol):
     @property
     def path(self) -> Path: ...
     @property
-    def events(self) -> tuple[Any, ...]:
-        """The events of this iteration so far."""
-        ...
+    def slots(self) -> Mapping[str, str]: ...
+    @property
+    def events(self) -> tuple[Any, ...]: ...
 
     def component(self, kind: str, name: str) -> Any:
         """A registered component; KeyError names what there is."""
@@ -345,10 +347,9 @@ class Lab(Protocol):
     ) -> Population:
         """Scratch work of the optimiser: ``pairs``' agents after ``steps`` steps, one row a pair; nothing else is kept.
 
-        Two calls of one purpose in one iteration share noise and seeds, where environments are the same.
-
-        With ``state="niche"`` each row starts from a copy of the optimiser state of the active niche whose environment it
-        names, and from a fresh one where there is none or the kinds differ.
+        Two calls of one purpose in one iteration share noise and seeds, where environments are the same. With ``state="niche"``
+        each row starts from a copy of the optimiser state of the active niche whose environment it names, and from a fresh one
+        where there is none or the kinds differ.
         """
         ...
 

@@ -26,6 +26,7 @@ from aiga.meter import Meter
 from aiga.niches import Niches
 from aiga.registry import Components
 from aiga.rundir import RunDirectory
+from aiga.standings import Standings
 from aiga.stones import Stones
 from aiga.stop import Stop
 
@@ -109,7 +110,9 @@ class Engine:
             executor_plugin=self.components.owner("executor", config.run.executor),
             device=self.device,
             redraw=config.population.redraw,
+            selector=config.slots.select,
         )
+        self.standings = Standings(self.w, self.journal)
         self.rules = Rules(config.slots.select, config.run.episodes, config.run.confirmations, config.run.audit)
 
     @contextmanager
@@ -195,6 +198,9 @@ class Engine:
 
     def loop(self, stop: Stop) -> str:
         """Iterates until ``stop`` says so, saves, and returns why it stopped."""
+        if self._saved_at != _NEVER:  # else its founding was given up
+            for type, data in self.standings.begin():
+                self.journal.operation(type, data, self.w.iteration)
         while (reason := stop.due(self.w.iteration, self.meter.total("episodes"))) is None:
             begun, start = time.perf_counter(), self.tree()
             try:
@@ -249,7 +255,7 @@ class Engine:
         """Writes a checkpoint of the last completed iteration."""
         with self.meter.timed("core", "checkpoint"):
             checkpoint.save(self.folder.checkpoints, self.w.iteration, self.tree())
-            for type, data in [*self._failures(), ("checkpoint", {})]:
+            for type, data in [*self.standings.news(words=True), *self._failures(), ("checkpoint", {})]:
                 self.journal.operation(type, data, self.w.iteration)
         self._last_checkpoint = time.monotonic()
         self._saved_at = self.w.iteration
@@ -283,8 +289,7 @@ class Engine:
         w = self.w
         with self.meter.timed("core", "journal"):
             operations: list[tuple[str, Mapping[str, Any]]] = [("times", {"seconds": round(time.perf_counter() - begun, 6)})]
-            operations += self._losses()
-            operations += self._failures()
+            operations += [*self._losses(), *self.standings.news(), *self._failures()]
             self.journal.commit(w.iteration, list(_rows(w.events)), operations=operations, stones=self.stones.write())
         if metrics is not None:
             self.watcher.iteration(self._progress(begun, metrics))

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from aiga.components import Domain, Lab, Registry
 from aiga.data import Event, Offers, Pairs, Population, Scores, Trajectory, Verdict
+from aiga.pillars import Standing
 
 API = 1
 PREFIX = "aiga_"
@@ -71,6 +72,7 @@ class Plugin:
         state_version: of what :meth:`state_dict` returns.
         Options: the model of its options; ``self.options`` is one.
         needs: capabilities a domain must have for this plugin, such as ``("distance",)``.
+        pillar: ``architectures``, ``learning`` or ``environments``, where it is of one; see :mod:`aiga.pillars`.
     """
 
     name: ClassVar[str]
@@ -78,6 +80,7 @@ class Plugin:
     state_version: ClassVar[int] = 1
     Options: ClassVar[type[Options]] = Options
     needs: ClassVar[tuple[str, ...]] = ()
+    pillar: ClassVar[str] = ""
 
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
@@ -93,6 +96,14 @@ class Plugin:
     def checkup(self) -> list[str]:
         """Lines for `aiga plugin doctor`, such as what was compiled; what it raises is a problem, told with its text."""
         return []
+
+    def standing(self, lab: Lab) -> Standing:
+        """Whether the plugin's pillar acts in this run as it is now, and why; asked where :attr:`pillar` names one.
+
+        Told by `aiga status`. It is asked at the end of every iteration, so it only looks: it evaluates nothing and changes
+        nothing. What it raises is shown as its answer.
+        """
+        return Standing(True)
 
     def state_dict(self) -> dict[str, Any]:
         """What the plugin must find again after a resume: JSON-able values and tensors, in dicts with string keys."""

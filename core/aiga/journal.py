@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aiga.database import guarded, reader, writer
 from aiga.errors import InputError, StorageError
-from aiga.views import ANNECS, COVERAGE, LINEAGE, VIEWS, table
+from aiga.views import ANNECS, COVERAGE, LINEAGE, STANDINGS, VIEWS, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -238,6 +238,11 @@ class Journal:
     def coverage(self) -> pd.DataFrame:
         """By iteration, accumulated: ``niches`` ever occupied (cells, levels) and ``environments`` ever admitted."""
         return self._query_frame(COVERAGE, ("iteration", "niches", "environments"))
+
+    def standings(self) -> list[dict[str, Any]]:
+        """Which pillars act, in the order first told: ``pillar``, ``plugin`` (None where it has none), ``acts`` and ``why``."""
+        rows = [self._data(data) for (data,) in self._select(STANDINGS)]
+        return [{name: row[name] for name in ("pillar", "plugin", "acts", "why")} for row in rows]
 
     def stones(self, ids: Sequence[int]) -> list[StoneEntry]:
         """The entries of these stepping stones, in order of id; unknown ids are left out."""

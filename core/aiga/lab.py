@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +30,7 @@ class Workspace:
     Attributes:
         seed: of the run.
         domain_name, optimiser_name: in ``[population]`` and ``[slots]``; the optimiser may be ``none``.
+        selector: the plugin that owns ``select``.
         optimiser_plugin, executor_plugin: who registered them.
         device: where the agents of niches live.
         redraw: draw each environment anew for every episode, as a sample of a distribution.
@@ -48,6 +50,7 @@ class Workspace:
     optimiser_plugin: str
     path: Path
     executor_plugin: str = "core"
+    selector: str = ""
     device: str = "cpu"
     redraw: bool = False
     iteration: int = 0
@@ -143,6 +146,10 @@ class RunLab:
     @property
     def events(self) -> tuple[Event, ...]:
         return tuple(self._w.events)
+
+    @property
+    def slots(self) -> Mapping[str, str]:
+        return {"select": self._w.selector, "improve": self._w.optimiser_name}
 
     def component(self, kind: str, name: str) -> Any:
         """A registered component."""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from aiga.answers import check_accepted, check_offers, check_proposals, check_screened, check_verdict
-from aiga.changes import offers_to_homes, remove, replace_agents, settle, snapshot_niches
+from aiga.changes import offers_to_homes, remove, replace_agents, settle, snapshot_niches, unlike
 from aiga.data import NOBODY, Event, Offers, Pairs, Scores, Verdict
 from aiga.lab import Workspace
 
@@ -157,7 +157,7 @@ def transfer(w: Workspace, rules: Rules, waiting: Pairs) -> None:
     columns: dict[str, Sequence[Any]] = {"niche": offers.niche.tolist(), "env": w.niches.envs.ids[target].tolist()}
     columns |= {"from": offers.agents.ids[offers.agent].tolist(), "resident": w.niches.agent_ids[niche].tolist()}
     columns |= {"operator": offers.operator, "claimed": offers.claimed.tolist(), "score": fitness.tolist()}
-    columns |= {"resident_score": resident.tolist(), "accepted": accepted.tolist()}
+    columns |= {"resident_score": resident.tolist(), "accepted": accepted.tolist(), "unlike": unlike(challengers, residents)}
     wins = audit(w, rules, both, rows, len(offers))
     ids = torch.full((len(offers),), NOBODY)
     ids[rows] = replace_agents(w, niche[rows], offers.agents, offers.agent[rows], fitness.cpu()[rows])

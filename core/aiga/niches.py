@@ -59,6 +59,12 @@ class Niches:
         """``[N]`` int64: the latest snapshot of each niche's agent."""
         return self.agents.ids[self.agent]
 
+    @property
+    def networks(self) -> list[str]:
+        """The network that each niche's agent is made of."""
+        names = [batch.kind.component for batch in self.agents.batches for _ in range(len(batch))]
+        return [names[row] for row in self.agent.tolist()]
+
     def pairs(self) -> Pairs:
         """Each niche's environment with its agent, in the order of the niches."""
         return Pairs.of(self.envs, self.agents, self.env, self.agent)

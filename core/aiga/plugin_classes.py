@@ -115,6 +115,7 @@ def check_class(source: PluginSource, found: Any) -> None:
 def _check_declared(found: type[Plugin]) -> None:
     """Whether what a class says of itself is of the right type, before anything is made of it."""
     from aiga.hooks import PREFIX, Options
+    from aiga.pillars import PILLARS
 
     wrong = []
     if type(found.api) is not int:
@@ -123,6 +124,8 @@ def _check_declared(found: type[Plugin]) -> None:
         wrong.append("Options does not derive from aiga.Options")
     if not isinstance(found.needs, tuple) or not all(isinstance(word, str) for word in found.needs):
         wrong.append(f'needs is {found.needs!r}, not a tuple of names such as ("distance",)')
+    if not isinstance(found.pillar, str) or found.pillar not in {"", *PILLARS}:
+        wrong.append(f"pillar is {found.pillar!r}, none of {', '.join(PILLARS)}")
     wrong += [f"{name} is no method" for name in dir(found) if name.startswith(PREFIX) and not callable(getattr(found, name))]
     if wrong:
         raise PluginFault(f"{found.__name__} cannot be used: {'; '.join(wrong)}. Mend that in the class.")

@@ -35,5 +35,6 @@ def viewing(run: Run, made: Assembled, journal: Journal, on_error: str = "stop")
         optimiser_plugin="",
         path=run.path,
         redraw=config.population.redraw,
+        selector=config.slots.select,
         iteration=journal.iteration or 0,
     )

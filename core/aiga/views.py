@@ -67,6 +67,18 @@ FROM iterations AS i LEFT JOIN opened AS o ON o.iteration = i.iteration LEFT JOI
 ORDER BY i.iteration
 """
 
+# Of the latest stretch that told any: one that has just begun has told none yet.
+STANDINGS = """
+WITH told AS (
+  SELECT id, data, json_extract(data, '$.pillar') AS pillar, json_extract(data, '$.plugin') AS plugin
+  FROM operations WHERE type = 'standing' AND id > (
+    SELECT COALESCE(MAX(id), 0) FROM operations WHERE type IN ('start', 'resume')
+    AND id < (SELECT MAX(id) FROM operations WHERE type = 'standing')
+  )
+), latest AS (SELECT MIN(id) AS first, MAX(id) AS id FROM told GROUP BY pillar, plugin)
+SELECT told.data FROM latest JOIN told ON told.id = latest.id ORDER BY latest.first
+"""
+
 VIEWS = {"annecs": ANNECS, "lineage": LINEAGE, "coverage": COVERAGE}
 
 

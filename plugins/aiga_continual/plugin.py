@@ -115,7 +115,11 @@ class AnmlOptions(LearnerOptions):
 
 
 class _Learner(aiga.Plugin):
+    pillar = "learning"
     options: LearnerOptions
+
+    def standing(self, lab: aiga.Lab) -> aiga.Standing:
+        return aiga.Standing.of_networks(lab, self.name)
 
     def aiga_register(self, registry: aiga.Registry) -> None:
         self._add(registry, self.name, self.options)
@@ -141,6 +145,10 @@ class Anml(_Learner):
     name = "anml"
     Options: ClassVar[type[AnmlOptions]] = AnmlOptions
     options: AnmlOptions
+
+    def standing(self, lab: aiga.Lab) -> aiga.Standing:
+        """Its controls learn within a life as well; what they lack is the gate."""
+        return aiga.Standing.of_networks(lab, self.name, *(f"{self.name}-gate-{gate}" for gate in CONTROLS))
 
     def aiga_register(self, registry: aiga.Registry) -> None:
         super().aiga_register(registry)

@@ -34,7 +34,16 @@ class Lstm(aiga.Plugin):
         registry.network("lstm", LstmNetwork(self.options))
 
 
-class Plastic(aiga.Plugin):
+class _Learner(aiga.Plugin):
+    """Brings a network that changes within a life; the controls do not."""
+
+    pillar: ClassVar[str] = "learning"
+
+    def standing(self, lab: aiga.Lab) -> aiga.Standing:
+        return aiga.Standing.of_networks(lab, self.name)
+
+
+class Plastic(_Learner):
     """Registers the network ``plastic``."""
 
     name: ClassVar[str] = "plastic"
@@ -45,7 +54,7 @@ class Plastic(aiga.Plugin):
         registry.network("plastic", PlasticNetwork(self.options))
 
 
-class Classifier(aiga.Plugin):
+class Classifier(_Learner):
     """Registers the network ``plastic-classifier``."""
 
     name: ClassVar[str] = "plastic-classifier"
@@ -56,7 +65,7 @@ class Classifier(aiga.Plugin):
         registry.network("plastic-classifier", PlasticClassifier(self.options))
 
 
-class Backpropamine(aiga.Plugin):
+class Backpropamine(_Learner):
     """Registers the network ``backpropamine``."""
 
     name: ClassVar[str] = "backpropamine"

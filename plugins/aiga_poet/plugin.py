@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from aiga import Cost, Domain, Lab, Offers, Pairs, Plugin, Population, Registry, Scores, Screened, Verdict
+from aiga import Cost, Domain, Lab, Offers, Pairs, Plugin, Population, Registry, Scores, Screened, Standing, Verdict
 from aiga_poet.admission import archived_best, best_agents
 from aiga_poet.criterion import MinimalCriterion
 from aiga_poet.novelty import novelty
@@ -31,6 +31,7 @@ class Poet(Plugin):
     name = "poet"
     Options: ClassVar[type[PoetOptions]] = PoetOptions
     needs = ("initial", "mutate", "describe", "distance")
+    pillar = "environments"
     options: PoetOptions
 
     def __init__(self, options: PoetOptions | None = None) -> None:
@@ -47,6 +48,15 @@ class Poet(Plugin):
     def advice(self, domain: Domain) -> list[str]:
         """That nothing, or nothing worth inventing, can come of bounds which are made for another domain's scores."""
         return misfits(self.options, domain.solved)
+
+    def standing(self, lab: Lab) -> Standing:
+        """It invents environments, be it that nobody may be a parent yet; for another owner of ``select`` it admits none."""
+        if (owner := lab.slots["select"]) != self.name:
+            return Standing(False, f"{owner} owns select, and decides what is admitted")
+        above, count, admitted = self.options.reproduce_above, len(lab.niches), self._totals["admitted"]
+        parents = len(eligible(lab.niches.score, above))
+        now = f"{parents:,} may reproduce" if parents else f"waits: no niche scores {above:g} yet"
+        return Standing(True, f"{count:,} niche{'s' * (count != 1)}, {admitted:,} admitted, {now}")
 
     def state_dict(self) -> dict[str, Any]:
         return {"totals": dict(self._totals), "novelty": self._novelty}

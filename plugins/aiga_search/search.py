@@ -54,6 +54,7 @@ class ArchitectureSearch(aiga.Plugin):
 
     Options: ClassVar[type[SearchOptions]] = SearchOptions
     options: Any
+    pillar = "architectures"
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
@@ -74,6 +75,14 @@ class ArchitectureSearch(aiga.Plugin):
     @abstractmethod
     def leaving(self, residents: Residents, scores: Tensor) -> Tensor:
         """``[R]`` int64 keys of residents to retire when others with these ``[A]`` scores are admitted."""
+
+    def standing(self, lab: aiga.Lab) -> aiga.Standing:
+        """It searches where it owns ``select``: another owner scores no trial."""
+        if (owner := lab.slots["select"]) != self.name:
+            return aiga.Standing(False, f"{owner} owns select, so that no trial is scored")
+        best = "none has a score yet" if self.trials.best is None else f"best {self.trials.best:.4g}"
+        count = self.trials.count
+        return aiga.Standing(True, f"{count:,} trial{'s' * (count != 1)}, {best}, {self.trials.failed:,} failed")
 
     def state_dict(self) -> dict[str, Any]:
         return {"proposed": self._proposed, "trials": self.trials.state_dict()}

@@ -209,6 +209,7 @@ def test_status_adds_up_what_the_journal_holds(runs: Path) -> None:
     assert held["transfers"] == {
         "tried": len(transferred),
         "accepted": len(accepted),
+        "unlike": 0,
         "audited": len(accepted),
         "still_winning": sum(row["still_wins"] for row in accepted),
     }

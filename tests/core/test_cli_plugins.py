@@ -123,6 +123,8 @@ def test_show_prints_the_same_for_people() -> None:
 def test_show_tells_what_screens_cost_and_what_a_domain_must_have() -> None:
     about = json.loads(aiga("plugin", "show", "poet", "--json")[1])
     assert about["needs"] == ["initial", "mutate", "describe", "distance"]
+    assert about["pillar"] == "environments"
+    assert "pillar: environments, what there is to learn is generated" in aiga("plugin", "show", "poet")[1]
     assert {c["cost"] for c in about["components"] if c["kind"] == "screen"} == {"FREE", "REAL"}
 
 

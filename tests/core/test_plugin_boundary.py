@@ -123,6 +123,8 @@ def aiga_select(self, lab, pairs, scores):
     [
         ("api = 'x'", "api is 'x'"),
         ("needs = 'distance'", "needs is 'distance', not a tuple"),
+        ("pillar = 'plasticity'", "pillar is 'plasticity', none of architectures, learning, environments"),
+        ("pillar = ['learning']", "pillar is"),
         ("Options = dict", "Options does not derive from aiga.Options"),
         ("aiga_metrics = 5", "aiga_metrics is no method"),
     ],

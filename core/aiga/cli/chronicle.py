@@ -37,6 +37,7 @@ class Chronicle:
         admissions: niches founded after the first ones.
         invented: of these, niches of environments that the run was not founded with.
         tried, accepted: offers, and those that replaced an agent.
+        unlike: of those that replaced an agent, how many are of another network or structure than it was.
         audited, still_winning: accepted offers that were scored again on fresh seeds, and those that won again.
         solves, solved_at_birth: invented environments solved some time after their admission, and in the iteration of it.
         founders: environments that the run was founded with, and whether each is solved.
@@ -51,6 +52,7 @@ class Chronicle:
     invented: int = 0
     tried: int = 0
     accepted: int = 0
+    unlike: int = 0
     audited: int = 0
     still_winning: int = 0
     solves: int = 0
@@ -101,6 +103,7 @@ class Chronicle:
         self.tried += 1
         if row["accepted"]:
             self.accepted += 1
+            self.unlike += bool(row.get("unlike"))
             self.audited += row["still_wins"] is not None
             self.still_winning += bool(row["still_wins"])
             self._update(row)

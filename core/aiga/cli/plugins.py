@@ -15,6 +15,7 @@ from aiga import discovery
 from aiga.cli.screen import console
 from aiga.complaints import describe, did_you_mean
 from aiga.errors import AigaError, InputError
+from aiga.pillars import PILLARS
 from aiga.plugin_classes import PluginFault, PluginSource, check_class, import_class
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def show_one(name: str, as_json: bool) -> None:
         typer.echo(f"\n{about['doc']}")
     if about["needs"]:
         typer.echo(f"\nneeds a domain with: {', '.join(about['needs'])}")
+    if about["pillar"]:
+        typer.echo(f"\npillar: {about['pillar']}, {PILLARS[about['pillar']]}")
     for title, key, columns in (
         ("hooks", "hooks", ("name", "about")),
         ("components", "components", ("kind", "name", "cost")),
@@ -82,6 +85,7 @@ def describe_plugin(source: PluginSource) -> dict[str, Any]:
         "state_version": found.state_version,
         "doc": inspect.getdoc(found) or "",
         "needs": list(found.needs),
+        "pillar": found.pillar,
         "hooks": _hooks(found),
         "components": components,
         "components_error": error,

@@ -46,7 +46,7 @@ class Watched:
         with Journal(folder.journal_path, readonly=True) as journal:
             chronicle.read(journal)
             annecs = _last(journal.annecs())
-            last = ended(journal)
+            last, pillars = ended(journal), journal.standings()
         holder, saved = folder.holder(), self._checkpoint()
         scores = saved.get("scores", {})
         niches = [asdict(niche) for niche in chronicle.niches.values()]
@@ -63,6 +63,7 @@ class Watched:
             "stopped": last.get("stop") if holder is None else None,
             "failure": last.get("failure") if holder is None else None,
             "iteration": chronicle.iteration,
+            "pillars": pillars,
             "niches": niches,
             "best": summary.get("best"),
             "mean": summary.get("mean"),
@@ -71,6 +72,7 @@ class Watched:
             "transfers": {
                 "tried": chronicle.tried,
                 "accepted": chronicle.accepted,
+                "unlike": chronicle.unlike,
                 "audited": chronicle.audited,
                 "still_winning": chronicle.still_winning,
             },
@@ -215,7 +217,23 @@ def render(status: Mapping[str, Any]) -> RenderableType:
         work.add_column(title, justify="right" if title == "amount" else "left", no_wrap=True)
     for row in status["meter"]:
         work.add_row(row["plugin"], row["purpose"], row["kind"].replace("_", " "), f"{row['amount']:,}")
-    return Group(figures, "", niches, "", work)
+    return Group(figures, *_pillars(status), "", niches, "", work)
+
+
+def _pillars(status: Mapping[str, Any]) -> list[RenderableType]:
+    """A table of the pillars; nothing for a run that never told of them."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not status["pillars"]:
+        return []
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    for title in ("pillar", "plugin", ""):
+        table.add_column(title, no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for row in status["pillars"]:
+        table.add_row(row["pillar"], row["plugin"] or "-", "acts" if row["acts"] else "off", Text(row["why"]))
+    return ["", table]
 
 
 def state(status: Mapping[str, Any]) -> str:
@@ -243,6 +261,7 @@ def _figures(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     annecs = f"{status['annecs_active']:,} (against active agents)"
     if status["annecs"] is not None:
         annecs += f", {status['annecs']:,} (against all that ever were)"
+    unlike = f", {transfers['unlike']:,} of them between unlike architectures" if transfers["unlike"] else ""
     saved = status["checkpoint"]
     checkpoint = "none" if saved is None else f"iteration {saved['iteration']:,}{saved_ago(saved['time'])}"
     return [
@@ -252,12 +271,13 @@ def _figures(status: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("checkpoint", checkpoint),
         ("niches", f"{len(status['niches']):,}"),
         ("admitted", f"{status['admissions']:,}"),
-        ("transfers", f"{transfers['accepted']:,} of {transfers['tried']:,} accepted{won}"),
+        ("transfers", f"{transfers['accepted']:,} of {transfers['tried']:,} accepted{unlike}{won}"),
         (
             "solved",
             f"{status['solves']:,}, and {status['solved_at_birth']:,} at birth; founding: {status['founders_solved']:,}",
         ),
         ("ANNECS", annecs),
+        *([] if status["pillars"] else [("pillars", "not recorded")]),
         ("events", ", ".join(f"{count:,} {type}" for type, count in status["events"].items())),
         ("work", f"{status['episodes']:,} episodes, {status['environment_steps']:,} environment steps"),
     ]
