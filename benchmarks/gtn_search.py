@@ -1,17 +1,17 @@
 """Which cheap look at an architecture tells how good it will be, and what each look costs.
 
 32 architectures are drawn: perceptrons of one to four layers of 4 to 64 units, with any activation; or, in the mixed space,
-half of them these, half convnets of one or two cells of one or two nodes, 8 to 16 channels wide at first. The truth about one is
-the percentage of validation images that it names rightly after 400 real steps of gradient descent, the mean over newborn agents
-of two seeds. A forecast is judged by Spearman's rank correlation with that truth: over all architectures, and over the half that
-the forecast itself puts on top, which is what a search has to tell apart. Beside it stands what the truths of the two seeds
-correlate with one another. The goal is for the best forecast, the one whose median over draws is highest.
+half of them these, half convnets of one or two cells of one or two nodes, 8 to 16 channels wide at first. The truth about one
+is the percentage of validation images that it names rightly after 400 real steps of gradient descent, the mean over newborn
+agents of two seeds. A forecast is judged by Spearman's rank correlation with that truth: over all architectures, and over the
+half that the forecast itself puts on top, which is what a search has to tell apart. Beside it stands what the truths of the two
+seeds correlate with one another. The goal is for the best forecast, the one whose median over draws is highest.
 
 Forecasts are the number of parameters, for nothing; 16 and 64 real steps, at the best of some fixed rates by their own mean;
 16 steps that a Generative Teaching Network shows and 16 real ones at rates that were meta-learned as long, where the package is
 there; and means of the ranks of two of these. What such a teacher's training takes stands in rows of its own: a search pays it
-once. It is trained on fresh learners of the space's own networks, in the mixed space for as many outer steps as let the whole of
-it end within half an hour. All architectures are taught side by side, a call a bucket. Seconds are processor seconds of one
+once. It is trained on fresh learners of the space's own networks, in the mixed space for as many outer steps as let the whole
+of it end within half an hour. All architectures are taught side by side, a call a bucket. Seconds are processor seconds of one
 thread.
 
     python benchmarks/gtn_search.py --space perceptron --picture forecasts.png
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import importlib
 import statistics
+import textwrap
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -188,8 +189,8 @@ class Draws:
                 of = [each for draw in draws for each in draw[2]]
                 rows = {kind: [place for place, each in enumerate(of) if each == kind] for kind in space.of}
                 points = {kind: (scores[mine].numpy(), truth[mine].numpy()) for kind, mine in rows.items()}
-                title, x = f"{name}: {self.over_all(name):.2f}", _axis(name)
-                out.append(Cloud(title, x, f"truth, % ({space.name})", points, log=name == COUNT))
+                title = textwrap.fill(f"{name}: {self.over_all(name):.2f}", 32)
+                out.append(Cloud(title, _axis(name), f"truth, % ({space.name})", points, log=name == COUNT))
         return out
 
 
