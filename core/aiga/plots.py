@@ -99,6 +99,8 @@ def scatter(*clouds: Cloud) -> bytes:
                 some = np.isfinite(x) & np.isfinite(y)
                 axes.scatter(x[some], y[some], s=11, color=colours[name], alpha=0.65, linewidths=0, label=name)
             _written(axes, cloud)
+            if cloud.log:
+                _few_ticks(axes.xaxis)
         _legend(figure)
         return art_style.png(figure)
 
@@ -183,6 +185,15 @@ def _written(axes: Any, of: Panel | Cloud) -> None:
     axes.set_ylabel(of.y)
     if of.log:
         axes.set_xscale("log")
+
+
+def _few_ticks(axis: Any) -> None:
+    """Plain numbers at 1, 2 and 5 times powers of ten: there may be less than a decade to see."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.15g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _legend(figure: Any) -> None:
