@@ -1,9 +1,9 @@
 """What a teacher is worth to learners that it never met.
 
 Teachers are those of `gtn_digits.py`: ten steps of 64 examples, trained on perceptrons with two hidden layers of 24 to 96
-units, weight-normalised, with mean-only batch normalisation and leaky ReLUs. Each then teaches fresh learners of another family,
-ten a family, and these are tested once. `full` is a generator with a curriculum, `data` is real examples with learned rates: at
-equal steps the difference is what made examples are worth to that family.
+units, weight-normalised, with mean-only batch normalisation and leaky ReLUs. Each then teaches fresh learners of another
+family, ten a family, and these are tested once. `full` is a generator with a curriculum, `data` is real examples with learned
+rates: at equal steps the difference is what made examples are worth to that family.
 
 Figures are means over learners and medians over seeds, each of which has a split of the images of its own. A family's goal is
 what a study of the method measured beforehand, on one split; of convnets it is the best that was seen. Seconds are processor
