@@ -1,8 +1,9 @@
-"""Pictures of experiments: curves of several agents, as the middle one and the band from the lowest to the highest; dots."""
+"""Pictures of experiments: curves of several agents, as the middle one and the band around it; dots, tables and sheets."""
 
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from aiga.art_style import SLATE, style
 # Okabe and Ito's colours, told apart by every kind of colour vision; dark ones first.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 ACROSS = 4  # panels of a row
+HEADING = 48  # pixels above a file of a sheet
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,35 @@ def gallery(columns: Mapping[str, Sequence[NDArray[np.uint8]]]) -> bytes:
         return art_style.png(figure)
 
 
+def sheet(files: Sequence[tuple[str, bytes]]) -> bytes:
+    """A PNG file of others, pixel by pixel, each under a heading, as many beside one another as look best together.
+
+    Args:
+        files: headings, and PNG files; at least one.
+    """
+    from PIL import Image
+
+    pictures = [np.asarray(Image.open(io.BytesIO(content)).convert("RGB")) for _, content in files]
+    wide, most = (max(picture.shape[side] for picture in pictures) for side in (1, 0))
+    across = min(range(1, len(files) + 1), key=lambda n: _unlike_a_page(n * wide, -(-len(files) // n) * (most + HEADING)))
+    rows = [range(start, min(start + across, len(files))) for start in range(0, len(files), across)]
+    tall = [HEADING + max(pictures[number].shape[0] for number in row) for row in rows]
+    size = np.array([across * wide, sum(tall)])
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=tuple(size / art_style.DPI))
+        for row, top in zip(rows, np.cumsum([0, *tall]), strict=False):
+            for number in row:
+                heading, picture, x = files[number][0], pictures[number], (number - row[0]) * wide
+                figure.text((x + 22) / size[0], 1.0 - (top + 0.6 * HEADING) / size[1], heading, va="center", weight="bold")
+                corner, part = np.array([x, size[1] - top - HEADING - picture.shape[0]]), np.array(picture.shape[1::-1])
+                axes = figure.add_axes((*(corner / size), *(part / size)))
+                axes.set_axis_off()
+                axes.imshow(picture, interpolation="nearest", aspect="auto")
+        return art_style.png(figure)
+
+
 def png(picture: NDArray[np.uint8]) -> bytes:
     """A PNG file of one picture ``[H, W, 3]``, pixel by pixel."""
     from PIL import Image
@@ -160,6 +191,11 @@ def png(picture: NDArray[np.uint8]) -> bytes:
     content = io.BytesIO()
     Image.fromarray(picture).save(content, "png")
     return content.getvalue()
+
+
+def _unlike_a_page(wide: int, high: int) -> float:
+    """How much higher or wider than a page on its side."""
+    return abs(math.log(wide / high / 1.5))
 
 
 def _colours(names: Iterable[str]) -> dict[str, str]:
