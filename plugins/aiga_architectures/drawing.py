@@ -67,8 +67,8 @@ class _Arc:
         """A place on it, as matplotlib's ``arc3`` has it."""
         (x, y), (u, v) = self.start, self.end
         middle = ((x + u) / 2 + self.bend * (v - y), (y + v) / 2 - self.bend * (u - x))
-        ends = ((1 - share) ** 2, 2 * share * (1 - share), share**2)
-        return tuple(a * ends[0] + b * ends[1] + c * ends[2] for a, b, c in zip((x, y), middle, (u, v), strict=True))  # type: ignore[return-value]
+        one, two, three = (1 - share) ** 2, 2 * share * (1 - share), share**2
+        return one * x + two * middle[0] + three * u, one * y + two * middle[1] + three * v
 
     def apart(self, blocks: list[_Block]) -> float:
         """The least distance of a place on it from any of these."""
@@ -106,8 +106,8 @@ def drawn(graph: Graph) -> bytes:
         for (source, target, text), arc, block in zip(graph.arrows, arcs, texts, strict=True):
             _arrow(axes, arc, patches[source], patches[target])
             if text:
-                box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": RULE, "lw": 0.5}
-                axes.text(block.x, block.y, text, ha="center", va="center", fontsize=6.5, color=SLATE, bbox=box, zorder=4)
+                frame = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": RULE, "lw": 0.5}
+                axes.text(block.x, block.y, text, ha="center", va="center", fontsize=6.5, color=SLATE, bbox=frame, zorder=4)
         return png(figure)
 
 
