@@ -156,29 +156,6 @@ def norm(runs: Runs) -> None:
         runs.row(f"weight norm {word}: learners that came to no numbers", [float(failed)], "")
 
 
-def transfer(runs: Runs) -> None:
-    """A teacher of perceptrons with two layers of 24 to 96 units, and learners that it never met."""
-    strangers: dict[str, Network] = {
-        "2 x 64": perceptron(hidden=(64, 64)),
-        "2 x 256": perceptron(hidden=(256, 256)),
-        "2 x 12": perceptron(hidden=(12, 12)),
-        "1 x 64": perceptron(hidden=(64,)),
-        "4 x 48": perceptron(hidden=(48, 48, 48, 48)),
-        "tanh": perceptron(activation="tanh"),
-        "relu": perceptron(activation="relu"),
-        "with skips": perceptron(skip=True),
-        "weight norm off": perceptron(weight_norm=False),
-        "batch norm off": perceptron(norm="none"),
-        "convnet": convnet(),
-    }
-    for name, network in strangers.items():
-        for teacher in ("full", "data"):
-            tested = [
-                runs.trained(teacher, seed).tested(networks={name: network}, architectures="fixed") for seed in runs.seeds
-            ]
-            runs.row(f"{teacher} to {name}", tested)
-
-
 def conv(runs: Runs) -> None:
     """Convolutional learners."""
     full = runs.tested("full", network="convnet", steps=CONV_STEPS)
@@ -194,7 +171,7 @@ def conv(runs: Runs) -> None:
     )
 
 
-PARTS = {part.__name__: part for part in (headline, curricula, controls, steps, norm, transfer, conv)}
+PARTS = {part.__name__: part for part in (headline, curricula, controls, steps, norm, conv)}
 
 
 def main() -> None:

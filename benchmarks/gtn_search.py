@@ -1,68 +1,72 @@
 """Which cheap look at an architecture tells how good it will be, and what each look costs.
 
-32 perceptrons are drawn, of one to four layers of 4 to 64 units, with any activation. The truth about one is the percentage of
-validation images that it names rightly after 400 real steps of gradient descent, the mean over newborn agents of two seeds. A
-forecast is judged by Spearman's rank correlation with that truth: over all architectures, and over the half that the forecast
-itself puts on top, which is what a search has to tell apart. Beside it stands what the truths of the two seeds correlate with
-one another.
+32 architectures are drawn: perceptrons of one to four layers of 4 to 64 units, with any activation; or, in the mixed space,
+half of them these, half convnets of one or two cells of one or two nodes, 8 to 16 channels wide at first. The truth about one
+is the percentage of validation images that it names rightly after 400 real steps of gradient descent, the mean over newborn
+agents of two seeds. A forecast is judged by Spearman's rank correlation with that truth: over all architectures, and over the
+half that the forecast itself puts on top, which is what a search has to tell apart. Beside it stands what the truths of the two
+seeds correlate with one another. The goal is for the best forecast, the one whose median over draws is highest.
 
 Forecasts are the number of parameters, for nothing; 16 and 64 real steps, at the best of some fixed rates by their own mean;
 16 steps that a Generative Teaching Network shows and 16 real ones at rates that were meta-learned as long, where the package is
 there; and means of the ranks of two of these. What such a teacher's training takes stands in rows of its own: a search pays it
-once. All architectures are taught side by side, a call a bucket. Seconds are processor seconds of one
+once. It is trained on fresh learners of the space's own networks, in the mixed space for as many outer steps as let the whole
+of it end within half an hour. All architectures are taught side by side, a call a bucket. Seconds are processor seconds of one
 thread.
 
-    python benchmarks/gtn_search.py
+    python benchmarks/gtn_search.py --space perceptron --picture forecasts.png
 """
 
 from __future__ import annotations
 
 import importlib
 import statistics
+import textwrap
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from report import Report, arguments
+from search_spaces import DOMAIN, ENVS, SPACES, Space, born, network
 from torch import Tensor
 
-import aiga
 from aiga import Population, Stream
-from aiga_architectures import Perceptron, PerceptronNetwork
-from aiga_digits.domain import DigitsDomain
+from aiga.plots import Cloud, scatter
 from aiga_search.proxies import Forecast, Judged, ParameterCount, Proxy, RealSteps
 from aiga_search.ranking import averaged, spearman, top_half
-from aiga_search.site import Site
-from aiga_search.training import filled
+from aiga_search.training import cut, filled
 
-NAME = "perceptron"
-NETWORK = PerceptronNetwork(Perceptron.Options(widths=(4, 64)))
-DOMAIN = DigitsDomain()
-ENVS = DOMAIN.named("all")
-SITE = Site(NAME, NETWORK, Population((ENVS,)), torch.device("cpu"))
-TRUTH = 400
 RATE, MOMENTUM = 0.1, 0.9  # of the truth
-RATES = ((0.1, 0.5), (0.3, 0.5), (0.1, 0.9), (0.3, 0.9))
-GTN_STEPS, OUTER = 16, 1000
+COUNT, CEILING = "parameter count", "truth of one seed against the other's"
+GTN, DATA = "GTN 16 steps", "real 16 steps, learned rates"
 
 
-def networks(_: str) -> aiga.Network:
-    """The only one."""
-    return NETWORK
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
 
+    Attributes:
+        draws: of architectures, each with seeds of its own.
+        count: architectures of a draw.
+        truth: real steps of the truth.
+        outer: outer steps of a teacher; of the space's own number where it is None.
+        rates: how many of the space's rates are tried.
+    """
 
-def born(structures: Sequence[Any], seed: int) -> Population:
-    """A newborn agent of each structure."""
-    agents, order = SITE.newborns(Stream(seed).child("born").rows(torch.arange(len(structures))), DOMAIN, structures)
-    return agents.in_order(order)
+    draws: int = 3
+    count: int = 32
+    truth: int = 400
+    outer: int | None = None
+    rates: int | None = None
 
 
 def real(steps: int, rate: float, momentum: float) -> Judged:
     """Real steps of SGD, then validation."""
-    teach = RealSteps(networks, DOMAIN, ENVS, steps, lr=rate, optimiser="sgd", momentum=momentum)
-    return Judged(teach, networks, DOMAIN, ENVS)
+    teach = RealSteps(network, DOMAIN, ENVS, steps, lr=rate, optimiser="sgd", momentum=momentum)
+    return Judged(teach, network, DOMAIN, ENVS)
 
 
 class Lessons:
@@ -73,16 +77,17 @@ class Lessons:
 
     def __call__(self, agents: Population, rng: Stream) -> tuple[Population, Mapping[str, int]]:
         inner, learners = (importlib.import_module(f"aiga_gtn.{name}") for name in ("inner", "learners"))
-        from aiga_search.training import cut
-
-        wide, where = filled(agents, networks, DOMAIN)
-        groups = [learners.Group(NETWORK, batch, torch.arange(start, start + len(batch))) for start, batch in wide.parts()]
+        wide, where = filled(agents, network, DOMAIN)
+        groups = [
+            learners.Group(network(batch.kind.component), batch, torch.arange(start, start + len(batch)))
+            for start, batch in wide.parts()
+        ]
         with torch.no_grad():
             flats, _ = inner.teach(self._teacher, self._teacher.draw(rng), groups)
         taught = Population(tuple(group.agents(flat) for group, flat in zip(groups, flats, strict=True)))
         steps = len(agents) * self._teacher.steps
         cost = {"gradient_steps": steps, "synthetic_examples": steps * self._batch}
-        return cut(taught, where, agents, networks, DOMAIN), cost
+        return cut(taught, where, agents, network, DOMAIN), cost
 
 
 @dataclass(frozen=True)
@@ -111,95 +116,153 @@ def measured(proxy: Proxy, agents: Population, seed: int) -> Measured:
     return Measured(found.scores, found.cost.get("gradient_steps", 0), time.process_time() - begun)
 
 
-def best_real(steps: int, agents: Population, seed: int) -> Measured:
+def best_real(steps: int, rates: tuple[tuple[float, float], ...], agents: Population, seed: int) -> Measured:
     """Real steps at the rate with which architectures do best on the whole; the search for it is not counted."""
-    tried = [measured(real(steps, *rate), agents, seed) for rate in RATES]
-    best = max(range(len(RATES)), key=lambda place: float(tried[place].scores.clamp(min=0.0).mean()))
-    print(f"real {steps} steps: rate {RATES[best][0]:g}, momentum {RATES[best][1]:g}")
+    tried = [measured(real(steps, *rate), agents, seed) for rate in rates]
+    best = max(range(len(rates)), key=lambda place: float(tried[place].scores.clamp(min=0.0).mean()))
+    print(f"  real {steps} steps: rate {rates[best][0]:g}, momentum {rates[best][1]:g}", flush=True)
     return tried[best]
 
 
-def teachers(outer: int) -> dict[str, tuple[Judged, Any]]:
-    """Forecasts by teachers that are trained on perceptrons of the space; none where the package is not there."""
+def teachers(space: Space, outer: int) -> dict[str, Any]:
+    """Trainings of teachers on learners of the space, by forecast; none where the package is not there."""
     try:
         training, options = importlib.import_module("gtn_training"), importlib.import_module("aiga_gtn.options")
     except ImportError:
         print("aiga_gtn is not there: no forecast of it")
         return {}
     found = {}
-    for name, teacher in ((f"GTN {GTN_STEPS} steps", "full"), (f"real {GTN_STEPS} steps, learned rates", "data")):
-        given = options.GtnOptions(teacher=teacher, steps=GTN_STEPS, decay=outer)
-        made = training.Training(given, 0, {NAME: NETWORK}).run(outer)
-        print(f"{name}: {made.best:.1f} % validation, {made.failed} failures, {made.seconds:.0f} s of training")
-        found[name] = (Judged(Lessons(made.teacher, given.batch), networks, DOMAIN, ENVS), made)
+    for name, teacher in ((GTN, "full"), (DATA, "data")):
+        given = options.GtnOptions(teacher=teacher, steps=16, decay=outer, learners=space.learners)
+        made = training.Training(given, 0, space.networks).run(outer)
+        print(f"{name}: {made.best:.1f} % validation, {made.failed} failures, {made.seconds:.0f} s of training", flush=True)
+        found[name] = made
     return found
 
 
-class Table:
-    """Rows of forecasts over several draws of architectures."""
+@dataclass
+class Draws:
+    """Forecasts over several draws of architectures of one space.
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._found: dict[str, list[tuple[float, float, float, float]]] = {}
+    Attributes:
+        figures: by forecast and draw: correlation over all and over the top half, gradient steps, seconds.
+        clouds: by forecast and draw: what was forecast beside the truth, and the network of each architecture.
+    """
 
-    def add(self, name: str, one: Measured, truth: Tensor) -> None:
+    figures: dict[str, list[tuple[float, float, float, float]]] = field(default_factory=dict)
+    clouds: dict[str, list[tuple[Tensor, Tensor, list[str]]]] = field(default_factory=dict)
+
+    def add(self, name: str, one: Measured, truth: Tensor, networks: list[str]) -> None:
         """What a forecast is worth on one draw."""
         top = top_half(one.scores)
         figures = (spearman(one.scores, truth), spearman(one.scores[top], truth[top]), float(one.steps), one.seconds)
-        self._found.setdefault(name, []).append(figures)
+        self.figures.setdefault(name, []).append(figures)
+        self.clouds.setdefault(name, []).append((one.scores, truth, networks))
 
-    def show(self, goals: Mapping[str, float]) -> None:
-        """Medians over draws; a goal is a correlation to be above."""
-        for name, found in self._found.items():
+    def over_all(self, name: str) -> float:
+        """The median over draws."""
+        return statistics.median(each[0] for each in self.figures[name])
+
+    @property
+    def best(self) -> str:
+        """The forecast that is right most."""
+        return max((name for name in self.figures if name != CEILING), key=self.over_all)
+
+    def report(self, report: Report, space: Space) -> None:
+        """Medians over draws."""
+        for name, found in self.figures.items():
             for place, (what, unit) in enumerate(
                 (("over all", ""), ("over its own top half", ""), ("gradient steps", ""), ("seconds", "s"))
             ):
                 values = [each[place] for each in found]
-                goal = goals.get(name) if place == 0 else None
-                value = statistics.median(values)
-                met = None if goal is None else value > goal
-                spread = (min(values), max(values)) if len(values) > 1 else None
-                self._report.add_row(f"{name}: {what}", value, unit, None if goal is None else f"> {goal:g}", met, spread)
+                report.add_row(f"{space.name}: {name}: {what}", statistics.median(values), unit, spread=_spread(values))
+        best = [each[0] for each in self.figures[self.best]]
+        value, goal = self.over_all(self.best), f"> {space.goal:g}"
+        report.add_row(f"{space.name}: best proxy ({self.best}): over all", value, "", goal, value > space.goal, _spread(best))
+
+    def panels(self, space: Space) -> list[Cloud]:
+        """A panel a forecast: all draws' architectures, a colour a network."""
+        out = []
+        for name, draws in self.clouds.items():
+            if name != CEILING:
+                scores, truth = (torch.cat([draw[column] for draw in draws]) for column in (0, 1))
+                of = [each for draw in draws for each in draw[2]]
+                rows = {kind: [place for place, each in enumerate(of) if each == kind] for kind in space.of}
+                points = {kind: (scores[mine].numpy(), truth[mine].numpy()) for kind, mine in rows.items()}
+                title = textwrap.fill(f"{name}: {self.over_all(name):.2f}", 32)
+                out.append(Cloud(title, _axis(name), f"truth, % ({space.name})", points, log=name == COUNT))
+        return out
 
 
-def main() -> None:
-    """Draws of architectures, their truth, and the forecasts."""
-    parser = arguments(__doc__)
-    parser.add_argument("--architectures", type=int, default=32, help="in a draw")
-    parser.add_argument("--draws", type=int, default=3, help="of architectures, each with seeds of its own")
-    parser.add_argument("--outer", type=int, default=OUTER, help="outer steps of the Generative Teaching Network")
-    given = parser.parse_args()
-    draws, count = (1, 12) if given.quick else (given.draws, given.architectures)
-    truth_steps, outer = (100, 50) if given.quick else (TRUTH, given.outer)
-    torch.set_num_threads(1)
-    report = Report("gtn_search", packages=("aiga", "torch"))
-    table, taught = Table(report), teachers(outer)
-    for draw in range(1, draws + 1):
-        structures = NETWORK.space.initial(Stream(draw).child("structures"), count)
+def _spread(values: list[float]) -> tuple[float, float] | None:
+    return (min(values), max(values)) if len(values) > 1 else None
+
+
+def _axis(name: str) -> str:
+    if name == COUNT:
+        return "parameters"
+    return "mean of two ranks" if name.endswith(COUNT) else "forecast, %"
+
+
+def compared(space: Space, size: Size, report: Report) -> list[Cloud]:
+    """Draws of architectures, their truth, and the forecasts; the panels of a picture."""
+    begun, draws = time.process_time(), Draws()
+    trained = teachers(space, size.outer or space.outer)
+    for draw in range(1, size.draws + 1):
+        structures = space.structures(draw, size.count)
+        of = [name for name, mine in structures.items() for _ in mine]
         agents = born(structures, 100 * draw)
-        buckets = len(filled(agents, networks, DOMAIN)[0].batches)
-        print(f"draw {draw}: {count} architectures in {buckets} buckets")
+        print(f"draw {draw}: {len(agents)} architectures in {len(filled(agents, network, DOMAIN)[0].batches)} buckets")
         truths = [
-            measured(real(truth_steps, RATE, MOMENTUM), born(structures, 100 * draw + seed), 100 * draw + seed)
+            measured(real(size.truth, RATE, MOMENTUM), born(structures, 100 * draw + seed), 100 * draw + seed)
             for seed in (1, 2)
         ]
         truth = (truths[0].scores + truths[1].scores) / 2
-        print(f"  truth {truth.min():.1f} to {truth.max():.1f} %, {truths[0].seconds + truths[1].seconds:.0f} s")
-        table.add("truth of one seed against the other's", truths[0], truths[1].scores)
-        found = {"parameter count": measured(ParameterCount(), agents, draw)}
-        found |= {f"real {steps} steps": best_real(steps, agents, 100 * draw) for steps in (16, 64)}
-        found |= {name: measured(judged, agents, 100 * draw) for name, (judged, _) in taught.items()}
-        for name in ("real 16 steps", f"GTN {GTN_STEPS} steps"):
+        print(f"  truth {truth.min():.1f} to {truth.max():.1f} %, {truths[0].seconds + truths[1].seconds:.0f} s", flush=True)
+        draws.add(CEILING, truths[0], truths[1].scores, of)
+        found = {COUNT: measured(ParameterCount(), agents, draw)}
+        rates = space.rates[: size.rates]
+        found |= {f"real {steps} steps": best_real(steps, rates, agents, 100 * draw) for steps in (16, 64)}
+        for name, made in trained.items():
+            judged = Judged(Lessons(made.teacher, made.options.batch), network, DOMAIN, ENVS)
+            found[name] = measured(judged, agents, 100 * draw)
+        for name in ("real 16 steps", GTN, DATA):
             if name in found:
-                found[f"{name} and parameter count"] = found[name].with_mean_of_ranks(found["parameter count"])
+                found[f"{name} and {COUNT}"] = found[name].with_mean_of_ranks(found[COUNT])
         for name, one in found.items():
-            table.add(name, one, truth)
-    table.show({f"GTN {GTN_STEPS} steps": 0.86})
-    for name, (_, made) in taught.items():
-        steps = made.done * made.options.learners * made.options.steps
-        report.add_row(f"{name}: gradient steps of its training", float(steps), "")
-        report.add_row(f"{name}: seconds of its training", made.seconds, "s")
+            draws.add(name, one, truth, of)
+    draws.report(report, space)
+    for name, made in trained.items():
+        steps = made.done * made.options.learners * len(space.of) * made.options.steps
+        report.add_row(f"{space.name}: {name}: gradient steps of its training", float(steps), "")
+        report.add_row(f"{space.name}: {name}: seconds of its training", made.seconds, "s")
+    report.add_row(f"{space.name}: seconds of everything", time.process_time() - begun, "s")
+    return draws.panels(space)
+
+
+def main() -> None:
+    """The spaces that are asked for, both unless told."""
+    parser = arguments(__doc__)
+    parser.add_argument(
+        "--space", nargs="+", choices=list(SPACES), default=list(SPACES), help="what architectures are drawn from"
+    )
+    parser.add_argument("--architectures", type=int, default=Size.count, help="in a draw")
+    parser.add_argument("--draws", type=int, default=Size.draws, help="of architectures, each with seeds of its own")
+    parser.add_argument("--outer", type=int, help="outer steps of each teacher, 1000 or, in the mixed space, 250 unless told")
+    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="draw forecasts against truth")
+    given = parser.parse_args()
+    size = Size(given.draws, given.architectures, outer=given.outer)
+    torch.set_num_threads(1)
+    report, panels = Report("gtn_search", packages=("aiga", "torch")), list[Cloud]()
+    for name in given.space:
+        print(f"{name}: {', '.join(SPACES[name].of)}", flush=True)
+        panels += compared(SPACES[name], QUICK[name] if given.quick else size, report)
+    if given.picture:
+        given.picture.write_bytes(scatter(*panels))
     report.show(given.json)
+
+
+QUICK = {"perceptron": Size(1, 12, 100, 20), "mixed": Size(1, 8, 30, 4, 2)}
 
 
 if __name__ == "__main__":

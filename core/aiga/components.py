@@ -156,8 +156,8 @@ class Network(Protocol):
     its leaves up with zeros to the layout of that: agents of one bucket are rows of one batch, a bucket's bucket is itself,
     answers are the same but for rounding, and descent keeps the filling zero. A ``space``'s ``initial(rng, count)``,
     ``mutate(rng, structures)`` and ``cross(rng, a, b)`` answer a list of structures, a mutant being another than its parent;
-    ``compose(choices) -> Structure`` is the one that :class:`aiga.choices.Choices` make, for searches with a model of what is
-    good; ``describe(structures)`` is ``[B, d]`` float64, ``distance(a, b)`` ``[A, B]``.
+    ``compose(choices) -> Structure`` is what :class:`aiga.choices.Choices` make, for searches with a model of what is good;
+    ``describe(structures)`` is ``[B, d]`` float64, ``distance(a, b)`` ``[A, B]``; the network's ``picture(structure)`` a PNG.
 
     Attributes:
         structure: the architecture that an agent has unless something searches over them; versioned and JSON-able.

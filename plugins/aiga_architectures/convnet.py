@@ -20,13 +20,14 @@ from aiga_architectures.cells import KERNELS, POOLS, entering, nodes_of_text, op
 from aiga_architectures.convnet_space import ConvnetSpace
 from aiga_architectures.normalising import exact, scale
 from aiga_architectures.options import ConvnetOptions
+from aiga_architectures.picture import picture as drawn
 
 _PICTURES: Final = 512  # looked at in one piece where no gradient is wanted
 _LEAST: Final = 8  # channels of a bucket
 
 
 class ConvnetNetwork:
-    """See :class:`aiga.Network`; with the capabilities ``see``, ``answers``, ``settled``, ``bucket`` and ``space``.
+    """See :class:`aiga.Network`; capabilities: ``see``, ``answers``, ``settled``, ``bucket``, ``space`` and ``picture``.
 
     The names of the head's leaves tell the architecture, so that one component serves agents of every structure. A life holds
     the means of the batch last seen by :meth:`see`; steps leave them as they are.
@@ -146,6 +147,10 @@ class ConvnetNetwork:
     def bucket(self, structure: Structure) -> Structure:
         """The same with channels filled up to a power of two; cells and all else are kept."""
         return {**structure, "channels": width_of_bucket(structure["channels"], _LEAST)}
+
+    def picture(self, structure: Structure) -> bytes:
+        """A PNG file of a structure."""
+        return drawn(structure)
 
 
 class _Look:

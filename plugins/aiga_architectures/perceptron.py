@@ -19,6 +19,7 @@ from aiga_architectures.kept import Kept
 from aiga_architectures.normalising import checked, exact, scale
 from aiga_architectures.options import PerceptronOptions
 from aiga_architectures.perceptron_space import PerceptronSpace
+from aiga_architectures.picture import picture as drawn
 
 
 class Layer(NamedTuple):
@@ -45,7 +46,7 @@ class Layer(NamedTuple):
 
 
 class PerceptronNetwork:
-    """See :class:`aiga.Network`; with the capabilities ``see``, ``answers``, ``settled``, ``bucket`` and ``space``.
+    """See :class:`aiga.Network`; capabilities: ``see``, ``answers``, ``settled``, ``bucket``, ``space`` and ``picture``.
 
     A leaf is called ``{layer}.bias``, ``.weight`` or ``.gain``, ``layer`` saying how it is used, so that one component serves
     agents of every structure. A life holds the means of the batch last seen by :meth:`see`; steps leave them as they are.
@@ -177,6 +178,10 @@ class PerceptronNetwork:
         """The same with layers all as wide as the widest, filled up to a power of two; depth and all else are kept."""
         hidden = structure["hidden"]
         return {**structure, "hidden": [width_of_bucket(max(hidden))] * len(hidden) if hidden else []}
+
+    def picture(self, structure: Structure) -> bytes:
+        """A PNG file of a structure."""
+        return drawn(structure)
 
 
 def layers_of(names: Layout | Leaves) -> tuple[Layer, ...]:

@@ -21,11 +21,12 @@ from aiga.padding import width_of_bucket
 from aiga_architectures.activations import FUNCTIONS, known
 from aiga_architectures.normalising import exact
 from aiga_architectures.options import MEMORIES, PolicyOptions
+from aiga_architectures.picture import picture as drawn
 from aiga_architectures.policy_space import PolicySpace
 
 
 class PolicyNetwork:
-    """See :class:`aiga.Network`; with the capabilities ``bucket``, ``space``, ``traces``, ``side_by_side`` and ``unroll``.
+    """See :class:`aiga.Network`; capabilities: ``bucket``, ``space``, ``picture``, ``traces``, ``side_by_side`` and ``unroll``.
 
     The names of leaves tell the architecture, so that one component serves agents of every structure. A life holds ``units``,
     the activity, where there is a memory, and ``trace`` where it is plastic. On a CPU bits hang on the row alone, unless
@@ -153,6 +154,10 @@ class PolicyNetwork:
     def bucket(self, structure: Structure) -> Structure:
         """The same with units filled up to a power of two; all else is kept."""
         return {**structure, "hidden": width_of_bucket(structure["hidden"])}
+
+    def picture(self, structure: Structure) -> bytes:
+        """A PNG file of a structure."""
+        return drawn(structure)
 
 
 class Plan(NamedTuple):

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 import aiga
 from aiga.plots import Curve, Panel, plot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def admitted(run: aiga.Run) -> pd.DataFrame:
+    """The journal's rows of trials that have a score; ``niche`` is the trial's number.
+
+    Raises:
+        InputError: if the run admitted no architectures.
+    """
+    found = run.journal("admitted")
+    if "structure" not in found:
+        raise aiga.InputError(
+            f'{run.path}: no architecture was admitted, so there is no search to draw. Run one with [slots] select = "tpe" or '
+            "another search."
+        )
+    return found[found["structure"].notna()]
 
 
 def tried(run: aiga.Run) -> NDArray[np.float64]:
@@ -17,13 +36,7 @@ def tried(run: aiga.Run) -> NDArray[np.float64]:
     Raises:
         InputError: if the run admitted no architectures.
     """
-    admitted = run.journal("admitted")
-    if "structure" not in admitted:
-        raise aiga.InputError(
-            f'{run.path}: no architecture was admitted, so there is no search to draw. Run one with [slots] select = "tpe" or '
-            "another search."
-        )
-    rows = admitted[admitted["structure"].notna()]
+    rows = admitted(run)
     scores = np.full(int(rows["niche"].max()), np.nan)
     scores[rows["niche"].to_numpy(int) - 1] = rows["score"].to_numpy(float)
     return scores

@@ -145,6 +145,7 @@ def test_a_picture_shows_the_structure(name: str) -> None:
     one, other = NETWORKS[name].space.initial(Stream(6), 2)
     assert picture(one).startswith(b"\x89PNG")
     assert picture(one) == picture(one) != picture(other)
+    assert NETWORKS[name].picture(one) == picture(one)
 
 
 class Always:
