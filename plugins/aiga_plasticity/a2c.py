@@ -15,10 +15,10 @@ from pydantic import Field
 from torch import Tensor
 
 import aiga
+from aiga.adam import Columns, descend, start_adam
 from aiga.data import Batch, Leaves, Pairs, Population, State, Trajectory, flatten, unflatten
 from aiga.sums import tree_sum
 from aiga.threads import threads
-from aiga_plasticity.adam import Columns, descend, start_adam
 from aiga_plasticity.buckets import Filled
 
 

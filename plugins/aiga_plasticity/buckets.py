@@ -12,8 +12,8 @@ from torch import Tensor
 
 import aiga
 from aiga import padding
+from aiga.adam import FLAT, Columns
 from aiga.data import Batch, Population, State, flatten
-from aiga_plasticity.adam import FLAT, Columns
 
 
 class Filled:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 import aiga
 from aiga.components import Structure
-from aiga.data import Batch, Kind, Pairs, Population
+from aiga.data import Kind, Pairs, Population
+from aiga.newborns import newborns
 
 
 @dataclass(frozen=True)
@@ -96,17 +97,9 @@ class Site:
             domain: that they are to live in.
             structures: ``B`` of them.
         """
-        assert rng.row_keys is not None
-        members: dict[Kind, list[int]] = {}
-        for place, structure in enumerate(structures):
-            members.setdefault(Kind(self.name, structure), []).append(place)
-        batches, order = list[Batch](), list[int]()
-        for kind, places in members.items():
-            layout = self.network.build(kind.structure, domain.inputs, domain.outputs)
-            leaves = self.network.init(rng.rows(rng.row_keys[places]), layout, len(places))
-            batches.append(Batch.of(kind, leaves).to(self.device))
-            order += places
-        return Population(tuple(batches)), torch.tensor(order, dtype=torch.int64).argsort()
+        kinds = [Kind(self.name, structure) for structure in structures]
+        agents, where = newborns(lambda _: self.network, kinds, rng, domain.inputs, domain.outputs)
+        return agents.to(self.device), where
 
     def here(self, pairs: Pairs) -> Tensor:
         """``[P]`` bool: which pairs are of this environment and network."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import aiga_maze.plugin
 from aiga import Batch, Kind, Lab, Network, Optimiser, Pairs, Percept, Population, Stream, Trajectory
+from aiga.adam import descend, start_adam
 from aiga.data import Leaves, flatten
 from aiga.sums import tree_sum
 from aiga.testing import OptimiserSuite, bench, linear
@@ -18,7 +19,6 @@ from aiga_cue.domain import CueDomain
 from aiga_maze.domain import MazeDomain
 from aiga_plasticity import A2cOptions, ActorCritic, BackpropamineNetwork, RnnNetwork
 from aiga_plasticity.a2c import discounted
-from aiga_plasticity.adam import descend, start_adam
 from aiga_plasticity.options import BackpropamineOptions, RnnOptions
 
 MAZES: dict[str, Any] = {
