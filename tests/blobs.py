@@ -41,13 +41,14 @@ class BlobsDomain:
         return self._points(envs, stream.each(len(envs)).child("learnt"), count)
 
     def live(self, pairs: Pairs, network: Any, seeds: Tensor, record: bool = False) -> Any:
-        agents, _ = pairs.agents_of_one_kind()
+        agents, agent = pairs.agents_of_one_kind()
+        each = {name: leaf[agent] for name, leaf in agents.leaves.items()}
         envs, _ = pairs.envs.take(pairs.env)
         x, labels = self._points(envs.batches[0], Stream(0).rows(seeds).child("asked"), self.steps)
         if hasattr(network, "answers"):
-            logits = network.answers(agents.leaves, network.newborn(agents.leaves), x)
+            logits = network.answers(each, network.newborn(each), x)
         else:
-            leaves = {name: leaf.repeat_interleave(self.steps, dim=0) for name, leaf in agents.leaves.items()}
+            leaves = {name: leaf.repeat_interleave(self.steps, dim=0) for name, leaf in each.items()}
             output, _ = network.step(leaves, network.newborn(leaves), aiga.Percept(x.flatten(0, 1)))
             logits = output.action.unflatten(0, labels.shape)
         fitness = 100.0 * (logits.argmax(dim=2) == labels).double().mean(dim=1)

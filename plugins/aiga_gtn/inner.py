@@ -112,7 +112,7 @@ class _Life:
         shown = self._spread(self._teacher.show(self._lesson, first, last))
         for step in range(first, last):
             here = [Taught(*(part[step - first] for part in own)) for own in shown]
-            moved = [_step(*each) for each in zip(self._groups, flats, paces, here, strict=True)]
+            moved = [descended(*each) for each in zip(self._groups, flats, paces, here, strict=True)]
             flats, paces = [flat for flat, _ in moved], [pace for _, pace in moved]
             if self._intermediate and (step + 1) % self._intermediate == 0 and step + 1 < self._teacher.steps:
                 assert self._judged is not None
@@ -121,12 +121,7 @@ class _Life:
 
     def settled(self, flats: list[Tensor], here: list[Taught]) -> list[Tensor]:
         """The leaves once the batch that was learnt from last is seen again: their statistics are those of the end."""
-        after = []
-        for group, flat, own in zip(self._groups, flats, here, strict=True):
-            leaves = group.leaves(flat)
-            _, life = seeing.see(group.network, leaves, own.x)
-            after.append(flatten(seeing.settled(group.network, leaves, life)))
-        return after
+        return [settled(*each) for each in zip(self._groups, flats, here, strict=True)]
 
     def _spread(self, shown: Taught) -> list[tuple[tuple[Tensor, ...], ...]]:
         """For each group, of all that is shown, step by step, what its learners see: ``[P, ...]``."""
@@ -154,7 +149,14 @@ def losses(groups: Sequence[Group], flats: Sequence[Tensor], x: Tensor, labels: 
     return torch.cat(each)[torch.argsort(torch.cat([group.rows for group in groups]))]
 
 
-def _step(group: Group, flat: Tensor, pace: Tensor, shown: Taught) -> tuple[Tensor, Tensor]:
+def settled(group: Group, flat: Tensor, shown: Taught) -> Tensor:
+    """``[P, D]`` leaves of a group's learners that answer at birth as those of ``flat`` do while they see what was shown."""
+    leaves = group.leaves(flat)
+    _, life = seeing.see(group.network, leaves, shown.x)
+    return flatten(seeing.settled(group.network, leaves, life))
+
+
+def descended(group: Group, flat: Tensor, pace: Tensor, shown: Taught) -> tuple[Tensor, Tensor]:
     """One step of SGD for the learners of a group, each along the gradient of its own loss.
 
     Args:

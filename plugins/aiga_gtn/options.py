@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 import aiga
 
@@ -12,7 +12,7 @@ _Units = Annotated[int, Field(strict=True, ge=1)]
 
 
 class GtnOptions(aiga.Options):
-    """How a teacher is made and trained.
+    """How a teacher is made and trained, and for the optimiser which one teaches.
 
     Attributes:
         teacher: what learners are shown. A generator's examples of ``full`` (learned latents in fixed order),
@@ -47,6 +47,7 @@ class GtnOptions(aiga.Options):
         epoch: outer steps of an epoch.
         validated: fresh learners of each network that a validation judges; 0 for none.
         taught: fresh learners of each network that the domain's report judges at the end.
+        teacher_file: for the optimiser, ``teacher.safetensors`` of a training.
     """
 
     teacher: Literal["full", "batch-shuffled", "all-shuffled", "none", "pixels", "data", "subset"] = "full"
@@ -77,6 +78,7 @@ class GtnOptions(aiga.Options):
     epoch: int = Field(default=100, ge=1)
     validated: int = Field(default=8, ge=0)
     taught: int = Field(default=10, ge=1)
+    teacher_file: Annotated[str, AfterValidator(aiga.hooks.absolute)] = ""
 
     @model_validator(mode="after")
     def _rates(self) -> GtnOptions:

@@ -24,7 +24,7 @@ def packed(teacher: Teacher, options: GtnOptions) -> dict[str, bytes]:
         "version": VERSION,
         "inputs": list(teacher.shape),
         "classes": teacher.classes,
-        "options": options.model_dump(mode="json"),
+        "options": options.model_dump(mode="json", exclude={"teacher_file"}),
     }
     state = {name: value.detach().cpu().contiguous() for name, value in teacher.state_dict().items()}
     return {f"{NAME}.safetensors": save(state), f"{NAME}.json": f"{json.dumps(told, indent=2)}\n".encode()}

@@ -1,4 +1,4 @@
-"""``python -m aiga_search``: ``draw`` draws the best score so far against trials, ``best`` the architectures found best."""
+"""``python -m aiga_search``: ``draw``, ``best`` and ``forecasts`` draw how a search went, what it found, what it forecast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import aiga
 from aiga.cli.failures import answering
 from aiga.cli.outputs import check_out
 from aiga.images import PICTURE
-from aiga_search.best import drawn
+from aiga_search import best as found
+from aiga_search import clouds
 from aiga_search.curves import best_so_far
 
 app = typer.Typer(
@@ -50,8 +51,19 @@ def best(
 ) -> None:
     """Draw the best architectures that were found, with rank, score and parameters."""
     check_out(out, {PICTURE: "a picture"})
-    picture = drawn(aiga.open(run), count)
-    out.write_bytes(picture)
+    out.write_bytes(found.drawn(aiga.open(run), count))
+    typer.echo(f"written: {out}")
+
+
+@app.command()
+@answering
+def forecasts(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A picture (.png).")],
+) -> None:
+    """Draw what forecasts said of architectures, and what they scored once they were trained."""
+    check_out(out, {PICTURE: "a picture"})
+    out.write_bytes(clouds.drawn(aiga.open(run)))
     typer.echo(f"written: {out}")
 
 

@@ -16,7 +16,12 @@ class SearchOptions(aiga.Options):
         steps: of it, the same for every agent.
         forecast: an optimiser whose few steps tell which proposals are not worth the training; none where empty.
         forecast_steps: of it.
-        forecast_keep: share of the proposals that are trained then.
+        forecast_keep: share of the proposals that are trained then, at least one; with 1 forecasts are but judged.
+        forecast_sample: chance of a rejected one to be trained all the same, so that what forecasts are worth is known without
+            bias.
+        forecast_window: most recent forecasts, judged by real evaluation, that tell what forecasts are worth.
+        forecast_least: of them there must be before the forecast can lose its say.
+        forecast_level: chance at which a worthless forecast may seem to be worth something.
         trials: most recent trials that the state of a run holds; the journal holds all.
     """
 
@@ -26,7 +31,20 @@ class SearchOptions(aiga.Options):
     forecast: str = ""
     forecast_steps: int = Field(default=16, ge=1)
     forecast_keep: float = Field(default=0.5, gt=0.0, le=1.0)
+    forecast_sample: float = Field(default=0.1, gt=0.0, le=1.0)
+    forecast_window: int = Field(default=200, ge=2)
+    forecast_least: int = Field(default=30, ge=2)
+    forecast_level: float = Field(default=0.05, gt=0.0, lt=1.0)
     trials: int = Field(default=1000, ge=1)
+
+    @model_validator(mode="after")
+    def _ends_its_trial(self) -> SearchOptions:
+        if self.forecast_window < self.forecast_least:
+            raise ValueError(
+                f"forecast_window {self.forecast_window} is below forecast_least {self.forecast_least}, so that a forecast "
+                "would be on trial for ever. Write a larger forecast_window."
+            )
+        return self
 
 
 class RandomOptions(SearchOptions):

@@ -7,6 +7,7 @@ score and snapshot come of one row: what the journal says of a trial is what was
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from torch import Tensor
 import aiga
 from aiga.components import Structure
 from aiga.data import NOBODY, Offers, Pairs, Scores, Verdict
+from aiga.forecasts import Trust
 from aiga_search.options import SearchOptions
 from aiga_search.site import Residents, Site, kinds_of
 from aiga_search.training import parameters, trained
@@ -50,17 +52,29 @@ class ArchitectureSearch(aiga.Plugin):
     """What the searches share: all but what is proposed, and who leaves.
 
     Proposals that other plugins make pass the screens untouched; those for the same environment and network are trials too.
+    A forecast chooses only while it is above chance; see :class:`aiga.forecasts.Trust`.
+
+    Attributes:
+        trials: so far.
+        trust: in the forecast.
     """
 
     Options: ClassVar[type[SearchOptions]] = SearchOptions
     options: Any
+    state_version: ClassVar[int] = 2
     pillar = "architectures"
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
-        self.trials = Trials(self.options.trials)
+        given = self.options
+        self.trials = Trials(given.trials)
+        self.trust = Trust(
+            given.forecast_keep, given.forecast_sample, given.forecast_window, given.forecast_least, given.forecast_level
+        )
         self._proposed = 0
-        self._choices: dict[str, Mapping[str, Any]] = {}  # by hash of the kind, within an iteration
+        # By hash of the kind, within an iteration; forecasts, with what each stands for, of those that went on, in order.
+        self._choices: dict[str, Mapping[str, Any]] = {}
+        self._forecast: dict[str, list[tuple[float, float]]] = {}
 
     @abstractmethod
     def propose(self, site: Site, residents: Residents, rng: aiga.Stream) -> Proposed:
@@ -85,11 +99,13 @@ class ArchitectureSearch(aiga.Plugin):
         return aiga.Standing(True, f"{count:,} trial{'s' * (count != 1)}, {best}, {self.trials.failed:,} failed")
 
     def state_dict(self) -> dict[str, Any]:
-        return {"proposed": self._proposed, "trials": self.trials.state_dict()}
+        return {"proposed": self._proposed, "trials": self.trials.state_dict(), "trust": self.trust.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any], version: int) -> None:
-        self._proposed, self._choices = state["proposed"], {}
+        self._proposed, self._choices, self._forecast = state["proposed"], {}, {}
         self.trials.load_state_dict(state["trials"])
+        if version > 1:  # before, nobody asked what forecasts were worth
+            self.trust.load_state_dict(state["trust"])
 
     def aiga_register(self, registry: aiga.Registry) -> None:
         if self.options.forecast:
@@ -104,28 +120,31 @@ class ArchitectureSearch(aiga.Plugin):
         self._proposed += count
         agents, agent = site.newborns(lab.rng("newborn").rows(numbers[:count]), lab.domain, made.structures)
         hashes = [kind.hash for kind in kinds_of(agents.in_order(agent))]
-        self._choices = dict(zip(hashes, made.choices or [{}] * count, strict=True))
+        self._choices, self._forecast = dict(zip(hashes, made.choices or [{}] * count, strict=True)), {}
         nobody = torch.full((count, 2), NOBODY, dtype=torch.int64)
         here = torch.zeros(count, dtype=torch.int64)
         return Pairs(site.envs, agents, here, agent, nobody, made.parents, tuple(made.operators))
 
     def screen_forecast(self, lab: aiga.Lab, pairs: Pairs) -> aiga.Screened:
-        """Lets those through that do best on validation examples after a few steps; none of these steps is kept."""
+        """Lets those through that do best on validation examples after a few steps; none of these steps is kept.
+
+        Some that do worse go on all the same, and where the forecast is not above chance lots choose. One proposal by itself
+        goes on unasked.
+        """
         rows = self._own(pairs)
-        keep = -(-len(rows) * self.options.forecast_keep // 1)
-        if len(rows) <= keep:
+        if len(rows) < 2:
             return aiga.Screened(pairs, rows[:0], ())
         tried = trained(lab, pairs.take(rows), self.options.forecast, self.options.forecast_steps)
-        fitness = torch.nan_to_num(lab.evaluate(tried, purpose="forecast").fitness.cpu(), nan=-torch.inf)
-        place = fitness.argsort(descending=True, stable=True).argsort()
-        out = torch.nonzero(place >= keep).flatten()
-        kinds = kinds_of(pairs.agents)
-        reasons = tuple(
-            f"architecture {kinds[agent].hash}: forecast {score:g}, place {number} of {len(rows)}"
-            for agent, score, number in zip(
-                pairs.agent[rows[out]].tolist(), fitness[out].tolist(), (place[out] + 1).tolist(), strict=True
-            )
-        )
+        fitness = lab.evaluate(tried, purpose="forecast").fitness.cpu().double()
+        fitness = torch.where(fitness.isfinite(), fitness, torch.nan)
+        rng = lab.rng("forecast").rows(pairs.agents.hashes[pairs.agent[rows]])
+        chosen = self.trust.choose(rng, fitness, torch.zeros_like(rows))
+        hashes = [kind.hash for kind in kinds_of(pairs.agents)]
+        mine = [hashes[agent] for agent in pairs.agent[rows].tolist()]
+        for place in torch.nonzero(chosen.on).flatten().tolist():
+            self._forecast.setdefault(mine[place], []).append((float(fitness[place]), float(chosen.weight[place])))
+        out = torch.nonzero(~chosen.on).flatten()
+        reasons = tuple(f"architecture {mine[place]}: {chosen.reasons[place]}" for place in out.tolist())
         stay = torch.ones(len(pairs), dtype=torch.bool)
         stay[rows[out]] = False
         return aiga.Screened(pairs.take(torch.nonzero(stay).flatten()), rows[out], reasons)
@@ -144,7 +163,7 @@ class ArchitectureSearch(aiga.Plugin):
         return aiga.Screened(joined.take(torch.cat([rest, rows]).argsort()), nothing, ())
 
     def aiga_select(self, lab: aiga.Lab, pairs: Pairs, scores: Scores) -> Verdict:
-        """Admits every architecture that has a score, under the number of its trial."""
+        """Admits every architecture that has a score, under the number of its trial; learns what forecasts were worth."""
         site, kinds = Site.of(lab), kinds_of(pairs.agents)
         here = site.here(pairs)
         number = torch.where(here, here.cumsum(0) + self.trials.count, NOBODY)
@@ -163,10 +182,14 @@ class ArchitectureSearch(aiga.Plugin):
             reasons.append(why and f"trial {int(number[row])}, architecture {kind.hash} of {count} parameters: {why}")
         self.trials.add(made)
         admit = here & scores.ok
+        forecast, weight = self._forecasts([kind.hash for kind in mine])
+        self.trust.tell(forecast, torch.where(admit, fitness, torch.nan), weight, torch.zeros_like(number))
         notes = {
             "structure": [dict(kind.structure) for kind in mine],
             "structure_hash": [kind.hash for kind in mine],
             "parameters": size[pairs.agent].tolist(),
+            "forecast": [value if value == value else None for value in forecast.tolist()],
+            "forecast_weight": [value or None for value in weight.tolist()],
         }
         return Verdict(admit, number, self._retired(lab, fitness[admit]), reasons, notes)
 
@@ -175,15 +198,32 @@ class ArchitectureSearch(aiga.Plugin):
         return torch.zeros(len(offers), dtype=torch.bool)
 
     def aiga_metrics(self, lab: aiga.Lab) -> dict[str, float]:
-        """``trials``, how many of them ``failed``, ``best`` score so far, and the mean ``parameters`` of who lives."""
+        """``trials``, how many of them ``failed``, ``best`` score so far, and the mean ``parameters`` of who lives.
+
+        With a forecast how it stands, see :meth:`aiga.forecasts.Trust.metrics`.
+        """
         size = parameters(lab.niches.agents).double()
         out = {"trials": float(self.trials.count), "failed": float(self.trials.failed), "parameters": float(size.mean())}
-        return out if self.trials.best is None else {**out, "best": self.trials.best}
+        if self.trials.best is not None:
+            out["best"] = self.trials.best
+        return {**out, **self.trust.metrics()} if self.options.forecast else out
 
     def _own(self, pairs: Pairs) -> Tensor:
         """Rows that this plugin proposed in this iteration."""
         mine = torch.tensor([kind.hash in self._choices for kind in kinds_of(pairs.agents)], dtype=torch.bool)
         return torch.nonzero(mine[pairs.agent]).flatten()
+
+    def _forecasts(self, hashes: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """``[P]`` float64 forecasts of rows of these kinds, NaN where there is none, and what each stands for.
+
+        Of a kind of which not all that went on came here nobody can tell which is which.
+        """
+        here, left = Counter(hashes), {kind: list(several) for kind, several in self._forecast.items()}
+        forecast, weight = torch.full((len(hashes),), torch.nan, dtype=torch.float64), torch.zeros(len(hashes)).double()
+        for row, kind in enumerate(hashes):
+            if here[kind] == len(self._forecast.get(kind, ())):
+                forecast[row], weight[row] = left[kind].pop(0)
+        return forecast, weight
 
     def _retired(self, lab: aiga.Lab, scores: Tensor) -> Tensor:
         """Who leaves, and with the first that is admitted whom the run was founded with."""

@@ -153,15 +153,6 @@ def test_where_all_fail_whom_the_run_was_founded_with_stays(tmp_path: Path) -> N
     assert len(support.events(path, "rejected")) == 6
 
 
-def test_a_forecast_keeps_the_better_share_from_being_trained_for_nothing(tmp_path: Path) -> None:
-    config = search("random-search", forecast="meta-gradient", forecast_steps=2, forecast_keep=0.34, batch=6)
-    path = aiga.run(config, name="r", runs=tmp_path, overrides=["run.stop.iterations=2"]).path
-    rejected = support.events(path, "rejected")
-    assert [event["by"] for event in rejected] == ["random-search.forecast"] * 6
-    assert len(trials(path)) == 6
-    assert {event["reason"].split(", place ")[1] for event in rejected} == {f"{place} of 6" for place in (4, 5, 6)}
-
-
 def test_a_search_of_several_environments_is_refused_with_the_remedy(tmp_path: Path) -> None:
     config = support.merge(search("random-search"), {"population": {"niches": 2}})
     with pytest.raises(PluginError, match=r"found 2 environments .* Write niches = 1"):

@@ -126,7 +126,7 @@ class TestTpe:
         search = self.taught(3)
         made = search.propose(HERE, residents(HERE, []), ROWS)
         again = Tpe(search.options)
-        again.load_state_dict(search.state_dict(), 1)
+        again.load_state_dict(search.state_dict(), Tpe.state_version)
         assert again.propose(HERE, residents(HERE, [3.0]), ROWS).structures == made.structures
         assert again.propose(HERE, residents(HERE, []), ROWS.rows(torch.arange(8) + 100)).structures != made.structures
         self.tell(again, made)
