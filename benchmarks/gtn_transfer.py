@@ -1,7 +1,9 @@
 """What a teacher is worth to learners that it never met.
 
-Teachers are those of `gtn_digits.py`: ten steps of 64 examples, trained on perceptrons with two hidden layers of 24 to 96
-units, weight-normalised, with mean-only batch normalisation and leaky ReLUs. Each then teaches fresh learners of another
+The part `families` is of digits, the part `skills` of policies, whose niche's agent is imitated; see `gtn_skills.py`.
+
+Teachers of digits are those of `gtn_digits.py`: ten steps of 64 examples, trained on perceptrons with two hidden layers of 24
+to 96 units, weight-normalised, with mean-only batch normalisation and leaky ReLUs. Each then teaches fresh learners of another
 family, ten a family, and these are tested once. `full` is a generator with a curriculum, `data` is real examples with learned
 rates: at equal steps the difference is what made examples are worth to that family.
 
@@ -9,13 +11,14 @@ Figures are means over learners and medians over seeds, each of which has a spli
 what a study of the method measured beforehand, on one split; of convnets it is the best that was seen. Seconds are processor
 seconds of one thread.
 
-    python benchmarks/gtn_transfer.py --parts families
+    python benchmarks/gtn_transfer.py --parts families skills
 """
 
 from __future__ import annotations
 
 import torch
 from gtn_digits import Runs, convnet
+from gtn_skills import skills
 from gtn_training import perceptron
 from report import Report, arguments
 
@@ -42,7 +45,7 @@ def strangers() -> dict[str, Network]:
     }
 
 
-def families(runs: Runs) -> None:
+def families(runs: Runs, _report: Report, _quick: bool) -> None:
     """A teacher of perceptrons with two layers of 24 to 96 units, and learners that it never met."""
     _rows(runs, "as in training", {teacher: runs.tested(teacher) for teacher in TEACHERS})
     for name, network in strangers().items():
@@ -67,7 +70,12 @@ def _rows(runs: Runs, name: str, tested: dict[str, list[float]]) -> None:
     runs.row(f"{name}: full less data", [one - other for one, other in zip(full, data, strict=True)], "points")
 
 
-PARTS = {part.__name__: part for part in (families,)}
+def policies(runs: Runs, report: Report, quick: bool) -> None:
+    """An agent's skill, taught to newborns of other architectures, beside behaviour cloning."""
+    skills(report, runs.seeds, quick)
+
+
+PARTS = {"families": families, "skills": policies}
 
 
 def main() -> None:
@@ -81,7 +89,7 @@ def main() -> None:
     runs = Runs(1 if given.quick else given.seeds, 0.02 if given.quick else 1.0, report)
     for part in given.parts:
         print(f"{part}: {PARTS[part].__doc__}", flush=True)
-        PARTS[part](runs)
+        PARTS[part](runs, report, given.quick)
     report.show(given.json)
 
 
