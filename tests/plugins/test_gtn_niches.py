@@ -55,8 +55,8 @@ def config(**changes: Any) -> dict[str, Any]:
     return support.merge(CONFIG, {"plugins": {"gtn-niches": {"options": changes}}})
 
 
-def on_points(folder: Path, body: str = "", **changes: Any) -> dict[str, Any]:
-    """The same on a domain of one look and one answer, in which no niche is added; of its own file where it has a body."""
+def on_points(**changes: Any) -> dict[str, Any]:
+    """The same on a domain of one look and one answer, in which no niche is added."""
     own = support.merge(support.bare(), {"population": STILL, "run": {"stop": {"iterations": 4}}})
     own["plugins"] |= {"policy": POLICY, "gtn-niches": {"options": {**TINY, **changes}}}
     return own
@@ -181,9 +181,9 @@ def test_the_control_teaches_by_stretches_of_lives(tmp_path: Path) -> None:
 
 
 def test_answers_that_are_no_choices_are_taught_too(tmp_path: Path) -> None:
-    path = aiga.run(on_points(tmp_path), name="r", runs=tmp_path).path
+    path = aiga.run(on_points(), name="r", runs=tmp_path).path
     assert any(event["by"] == "gtn-niches.forecast" for event in support.events(path, "rejected"))
-    with support.engine(tmp_path, on_points(tmp_path), "r") as it:
+    with support.engine(tmp_path, on_points(), "r") as it:
         it.restore()
         metrics = plugin(it).aiga_metrics(it.w.lab("gtn-niches"))
     assert metrics["able"] == 2.0
@@ -204,7 +204,7 @@ class Serial(PointsDomain):
 
 
 def test_results_hang_not_on_the_number_of_workers(tmp_path: Path) -> None:
-    own = on_points(tmp_path)
+    own = on_points()
     own["plugins"]["serial"] = support.plugin(tmp_path, "serial", SERIAL, HEAD)
     own["population"] = {**STILL, "domain": "serial"}
     own["run"]["stop"] = {"iterations": 3}
@@ -214,7 +214,7 @@ def test_results_hang_not_on_the_number_of_workers(tmp_path: Path) -> None:
 
 
 def test_where_nobody_has_a_space_nothing_happens(tmp_path: Path) -> None:
-    own = on_points(tmp_path)
+    own = on_points()
     own["population"] = {**STILL, "networks": ["linear", "affine"]}
     without = {**own, "plugins": {name: table for name, table in own["plugins"].items() if name != "gtn-niches"}}
     one, other = (aiga.run(each, name=name, runs=tmp_path).path for name, each in (("with", own), ("without", without)))
@@ -229,7 +229,7 @@ def test_where_nobody_has_a_space_nothing_happens(tmp_path: Path) -> None:
     ],
 )
 def test_networks_that_cannot_be_tried_are_refused_in_one_message(name: str, words: list[str], tmp_path: Path) -> None:
-    with support.founded(tmp_path, on_points(tmp_path, networks=[name])) as it, pytest.raises(PluginError) as caught:
+    with support.founded(tmp_path, on_points(networks=[name])) as it, pytest.raises(PluginError) as caught:
         it.step()
     for word in words:
         assert word in str(caught.value)
@@ -237,7 +237,7 @@ def test_networks_that_cannot_be_tried_are_refused_in_one_message(name: str, wor
 
 
 def test_the_named_networks_alone_are_tried(tmp_path: Path) -> None:
-    own = on_points(tmp_path, networks=["perceptron"], candidates=6)
+    own = on_points(networks=["perceptron"], candidates=6)
     own["plugins"]["perceptron"] = {"options": {"search": ["width"], "widths": [3, 6]}}
     with support.founded(tmp_path, own, iterations=3) as it:
         lab = it.w.lab("gtn-niches")
