@@ -54,7 +54,9 @@ class GtnNiches(aiga.Plugin):
     def standing(self, lab: aiga.Lab) -> aiga.Standing:
         """It acts where architectures can be searched, and be it that lots choose among them."""
         if not networks_of(lab, self.options.networks):
-            return aiga.Standing(False, "no niche's agent is of a network with a space of architectures")
+            return aiga.Standing(
+                False, "no niche's agent is of a network whose architecture is searched: name parts of it in the option search"
+            )
         count = len(lab.niches.agents.batches)
         kinds = f"{count:,} architecture{'s' * (count != 1)} among {len(lab.niches):,} niches"
         return aiga.Standing(True, f"{kinds}; {self._trust.words}")
