@@ -26,6 +26,7 @@ def small() -> dict[str, Any]:
     run = {"seed": 3, "device": "cpu", "workers": 0, "episodes": 2, "confirmations": 2}
     given["run"] = {**run, "checkpoint_every": 2, "stop": {"iterations": ITERATIONS}}
     del given["plugins"]["tensorboard"]
+    given["population"]["niches"] = 2
     sizes: dict[str, dict[str, Any]] = {
         "backpropamine": {"units": 6, "widths": [4, 8]},
         "plastic": {"units": 6, "widths": [4, 8]},
