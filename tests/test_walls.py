@@ -16,8 +16,8 @@ PLUGINS = sorted(path for path in (ROOT / "plugins").iterdir() if path.name.star
 
 # Each module stands on what is above it; the modules of one layer may import one another.
 LAYERS = [
-    "errors streams sums threads products adam batches data niches choices components trainers resample downloads image_files",
-    "pillars reports hooks lockstep wrapped forgetting padding newborns spaces forecasts toml_lines vector",
+    "errors crossing streams sums threads products adam batches data niches choices components trainers resample downloads",
+    "image_files pillars reports hooks lockstep wrapped forgetting padding newborns spaces forecasts toml_lines vector",
     "answers codec meter host complaints tables config plugin_classes registry wanted discovery",
     "durable database views journal checkpoint stones rundir art_style plots tiles",
     "archive lab changes standings loop founding keep keeping resuming",

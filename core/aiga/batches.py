@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from aiga.crossing import onto, to_host
 from aiga.streams import Stream, combine, mix
 
 Leaves = dict[str, Tensor]
@@ -100,14 +101,15 @@ class Batch:
         """These rows, in this order; of an implicit batch the base leaves are shared."""
         if self.noise is not None:
             return replace(self, ids=self.ids[rows], noise=self.noise.take(rows))
-        on = rows.to(self.device)
-        return replace(self, ids=self.ids[rows], leaves={name: leaf[on] for name, leaf in self.leaves.items()})
+        on = onto(rows, self.device)
+        taken = replace(self, ids=self.ids[rows], leaves={name: leaf[on] for name, leaf in self.leaves.items()})
+        return taken._like(self, rows)
 
     def with_ids(self, ids: Tensor) -> Batch:
-        return replace(self, ids=ids)
+        return replace(self, ids=ids)._like(self)
 
     def to(self, device: torch.device | str) -> Batch:
-        return replace(self, leaves={name: leaf.to(device) for name, leaf in self.leaves.items()})
+        return replace(self, leaves={name: onto(leaf, device) for name, leaf in self.leaves.items()})._like(self)
 
     def explicit(self) -> Batch:
         """The rows themselves, on the device of the leaves; the batch itself where it is not implicit."""
@@ -115,38 +117,66 @@ class Batch:
         if noise is None:
             return self
         flat = flatten(self.leaves)
-        base = noise.base.to(flat.device)
+        base = onto(noise.base, flat.device)
         # The twins of an antithetic pair share a key: draw each once.
         keys, which = torch.unique(noise.keys, return_inverse=True)
-        normal = Stream(noise.stream, keys).normal(flat.shape[1], device=flat.device)[which.to(flat.device)]
-        scale = noise.scale.to(flat.device)[base]
+        normal = Stream(noise.stream, keys).normal(flat.shape[1], device=flat.device)[onto(which, flat.device)]
+        scale = onto(noise.scale, flat.device)[base]
         scale = scale[:, None] if scale.ndim == 1 else scale
-        rows = flat[base] + (noise.sign.to(flat.device)[:, None] * scale) * normal
+        rows = flat[base] + (onto(noise.sign, flat.device)[:, None] * scale) * normal
         like = {name: leaf[base] for name, leaf in self.leaves.items()}
         return Batch(self.kind, self.ids, unflatten(rows, like))
 
     @cached_property
-    def hashes(self) -> Tensor:
-        """``[B]`` int64 on the host: what each row holds, kind included; ids play no part."""
-        out = torch.full((len(self.ids),), int(self.kind.hash[:15], 16), dtype=torch.int64)
-        noise = self.noise
+    def digests(self) -> Tensor:
+        """``[B]`` int64 on the device of the leaves, for which nobody waits: see :attr:`hashes`."""
+        start, noise = int(self.kind.hash[:15], 16), self.noise
         if noise is not None:
-            base = Batch.of(self.kind, self.leaves).hashes[noise.base]
-            scale = _digest(noise.scale)[noise.base]
-            return combine(out, base, noise.stream, noise.keys, noise.sign.to(torch.int64), scale)
+            base = Batch.of(self.kind, self.leaves).digests
+            on, keys, sign = (onto(part, base.device) for part in (noise.base, noise.keys, noise.sign))
+            scale = _digest(onto(noise.scale, base.device))
+            return combine(start, base[on], noise.stream, keys, sign.to(torch.int64), scale[on])
+        out = torch.full((len(self.ids),), start, dtype=torch.int64, device=self.device)
         for name in sorted(self.leaves):
             out = combine(out, _digest(self.leaves[name]))
         return out
 
+    @property
+    def hashes(self) -> Tensor:
+        """``[B]`` int64 on the host: what each row holds, kind included; ids play no part."""
+        if not self.hashed:
+            self.know(self.digests.cpu())
+        return self._known[0]
+
+    @property
+    def hashed(self) -> bool:
+        """Whether :attr:`hashes` are known on the host, which need not wait for them."""
+        return bool(self._known[1].all())
+
+    def know(self, hashes: Tensor) -> None:
+        """Keeps ``[B]`` int64 on the host, the :attr:`digests`, as what is known there."""
+        vars(self)["_known"] = hashes, torch.ones(len(hashes), dtype=torch.bool)
+
+    @cached_property
+    def _known(self) -> tuple[Tensor, Tensor]:
+        """``[B]`` hashes on the host, and ``[B]`` of which rows they are known."""
+        return torch.zeros(len(self.ids), dtype=torch.int64), torch.zeros(len(self.ids), dtype=torch.bool)
+
+    def _like(self, other: Batch, rows: Tensor | None = None) -> Batch:
+        """The same batch, which holds what these ``rows`` of ``other`` do: what is known of them is known of it."""
+        known = other._known
+        vars(self)["_known"] = known if rows is None else (known[0][rows], known[1][rows])
+        return self
+
 
 def _digest(leaf: Tensor) -> Tensor:
     """``[B]`` int64 of the bits of each row of ``[B, ...]``."""
-    leaf = leaf.detach().cpu().contiguous().reshape(len(leaf), -1)
+    leaf = leaf.detach().contiguous().reshape(len(leaf), -1)
     if leaf.dtype == torch.bool:
         leaf = leaf.to(torch.uint8)
     width = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.uint8}[leaf.element_size()]
     words = leaf.view(width).to(torch.int64)
-    place = mix(torch.arange(1, words.shape[1] + 1, dtype=torch.int64))
+    place = mix(torch.arange(1, words.shape[1] + 1, dtype=torch.int64, device=words.device))
     return mix(mix(words ^ place).sum(dim=1) + words.shape[1])
 
 
@@ -184,7 +214,16 @@ class Population:
     @property
     def hashes(self) -> Tensor:
         """``[N]`` int64 on the host: what each row holds."""
+        self.hashed()
         return torch.cat([b.hashes for b in self.batches]) if self.batches else torch.empty(0, dtype=torch.int64)
+
+    def hashed(self, *others: Tensor) -> list[Tensor]:
+        """``others`` on the host, which learns :attr:`hashes` by the way: it waits once for all."""
+        unknown = [batch for batch in self.batches if not batch.hashed]
+        crossed = to_host(*(batch.digests for batch in unknown), *others)
+        for batch, hashes in zip(unknown, crossed, strict=False):
+            batch.know(hashes)
+        return crossed[len(unknown) :]
 
     def parts(self) -> Iterator[tuple[int, Batch]]:
         """Each batch with the number of its first row."""
@@ -265,6 +304,9 @@ class Population:
             if len(members) == 1:
                 merged.append(first)
                 continue
-            leaves = {n: torch.cat([b.leaves[n].to(first.device) for _, _, b in members]) for n in first.leaves}
-            merged.append(Batch(first.kind, torch.cat([b.ids for _, _, b in members]), leaves))
+            leaves = {n: torch.cat([onto(b.leaves[n], first.device) for _, _, b in members]) for n in first.leaves}
+            whole = Batch(first.kind, torch.cat([b.ids for _, _, b in members]), leaves)
+            known = [b._known for _, _, b in members]
+            vars(whole)["_known"] = torch.cat([values for values, _ in known]), torch.cat([mask for _, mask in known])
+            merged.append(whole)
         return Population(tuple(merged)), where

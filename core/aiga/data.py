@@ -22,6 +22,7 @@ from aiga.batches import Noise as Noise
 from aiga.batches import Population as Population
 from aiga.batches import flatten as flatten
 from aiga.batches import unflatten as unflatten
+from aiga.crossing import onto
 
 State = dict[str, dict[str, Tensor]]  # optimiser state: by hash of the agents' kind, rows aligned with that kind's batch
 
@@ -143,8 +144,8 @@ class Scores:
 
     Attributes:
         columns: ``[P, ...]`` tensors by name; ``fitness`` (float64) is always there, NaN where a row failed.
-        status: ``[P]`` int64 on the host, values of :class:`Status`.
-        reasons: why a row failed, by row.
+        status: ``[P]`` int64, values of :class:`Status`; on the host in whatever an executor answers.
+        reasons: why a row failed, by row; an executor gives a reason to those that a domain gave none.
         cost: counted work by kind, such as ``{"environment_steps": 12000}``; never seconds.
     """
 
@@ -169,12 +170,18 @@ class Scores:
 
     @property
     def ok(self) -> Tensor:
-        """``[P]`` bool on the host."""
+        """``[P]`` bool, where the status is."""
         return self.status == int(Status.OK)
+
+    @staticmethod
+    def on_host(several: Sequence[Scores], agents: Population) -> list[Scores]:
+        """All these scores on the host, where the hashes of the agents that they are of are known then; it waits once."""
+        crossed = iter(agents.hashed(*(column for s in several for column in (s.status, *s.columns.values()))))
+        return [replace(s, status=next(crossed), columns={name: next(crossed) for name in s.columns}) for s in several]
 
     def take(self, rows: Tensor) -> Scores:
         """These rows, in this order; the cost stays with the whole."""
-        columns = {name: column[rows.to(column.device)] for name, column in self.columns.items()}
+        columns = {name: column[onto(rows, column.device)] for name, column in self.columns.items()}
         reasons = {i: self.reasons[row] for i, row in enumerate(rows.tolist()) if row in self.reasons}
         return Scores(columns, self.status[rows], reasons)
 

@@ -14,6 +14,7 @@ from aiga import checkpoint, codec
 from aiga.answers import check_metrics
 from aiga.archive import StoneArchive
 from aiga.config import Config
+from aiga.crossing import onto
 from aiga.data import Event
 from aiga.errors import Abandoned, AigaError, InputError
 from aiga.founding import found
@@ -387,5 +388,5 @@ def _to(niches: Niches, device: str) -> Niches:
     if device == "cpu":
         return niches
     agents = niches.agents.to(device)
-    state = {kind: {name: leaf.to(device) for name, leaf in leaves.items()} for kind, leaves in niches.state.items()}
+    state = {kind: {name: onto(leaf, device) for name, leaf in leaves.items()} for kind, leaves in niches.state.items()}
     return replace(niches, agents=agents, state=state)

@@ -53,7 +53,7 @@ def found(w: Workspace, population: PopulationTable, base: Path, device: str, ep
     settled = Population((envs.with_ids(w.new_ids(count)),))
     pairs = Pairs.of(settled, agents, torch.arange(count), torch.argsort(order), "initial")
     emit(w, "born", lineage(pairs, ["core"] * count))
-    score = w.lab("core").evaluate(pairs, episodes=episodes, purpose="score").fitness.cpu()
+    score = w.lab("core").evaluate(pairs, episodes=episodes, purpose="score").fitness
     settle(w, pairs, settled.ids, score)
     admitted = {"niche": w.niches.key.tolist(), "agent": w.niches.agent_ids.tolist(), "score": score.tolist()}
     columns = {**lineage(pairs, ["core"] * count), **admitted, "episodes": [episodes] * count}

@@ -14,6 +14,7 @@ from torch import Tensor
 from aiga.answers import check_improved, check_scores, check_state, something
 from aiga.archive import StoneArchive
 from aiga.components import Domain, Executor, Optimiser
+from aiga.crossing import onto
 from aiga.data import NOBODY, Batch, Event, Pairs, Population, Scores, State, Status
 from aiga.hooks import Subject
 from aiga.host import Host
@@ -171,13 +172,13 @@ class RunLab:
         return ids
 
     def evaluate(self, pairs: Pairs, *, episodes: int = 1, purpose: str) -> Scores:
-        """Scores of pairs on the seeds that ``purpose`` shares in this iteration."""
+        """Scores of pairs, on the host, on the seeds that ``purpose`` shares in this iteration."""
         purpose = "/".join((*self._scope, purpose))
         environment = pairs.envs.hashes[pairs.env]
         seeds = episode_seeds(self._w.seed, purpose, self._w.iteration, environment, episodes)
 
         def run() -> Scores:
-            scores = self._w.run(pairs, seeds)
+            (scores,) = Scores.on_host([self._w.run(pairs, seeds)], pairs.agents)
             self._w.meter.add(self._plugin, purpose, {"episodes": seeds.numel(), **scores.cost})
             return scores
 
@@ -238,12 +239,12 @@ def redrawn(executor: Executor, domain: str, pairs: Pairs, seeds: Tensor) -> Sco
 
 def checked(scores: Scores) -> Scores:
     """The same scores, a fitness that is no finite number turned into a failed row."""
-    bad = ~torch.isfinite(scores.fitness).cpu()
+    bad = ~torch.isfinite(scores.fitness)
     wrong = bad & scores.ok
     if not bool(bad.any()) and bool(scores.ok.all()):
         return scores
     failed = bad | ~scores.ok
-    fitness = torch.where(failed.to(scores.fitness.device), torch.nan, scores.fitness)
+    fitness = torch.where(failed, torch.nan, scores.fitness)
     reasons = {**scores.reasons, **dict.fromkeys(torch.nonzero(wrong).flatten().tolist(), "fitness is not a finite number")}
     status = torch.where(wrong, int(Status.NAN), scores.status)
     return replace(scores, columns={**scores.columns, "fitness": fitness}, status=status, reasons=reasons)
@@ -273,6 +274,6 @@ def _copied(leaves: dict[str, Tensor], source: Tensor, first: int, batch: Batch,
     rows = torch.nonzero((source >= first) & (source < first + len(batch))).flatten()
     kept = niches.state[batch.kind.hash]
     return {
-        name: leaf.index_copy(0, rows.to(leaf.device), kept[name][(source[rows] - first).to(leaf.device)])
+        name: leaf.index_copy(0, onto(rows, leaf.device), kept[name][onto(source[rows] - first, leaf.device)])
         for name, leaf in leaves.items()
     }

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from aiga.components import Network, Output, Percept
+from aiga.crossing import onto
 from aiga.data import Leaves, Scores, Status, Trajectory
 from aiga.streams import Stream, derive
 
@@ -60,11 +61,10 @@ class Lived:
     trajectory: Trajectory | None
 
     def scores(self, fitness: Tensor, cost: Mapping[str, int], **columns: Tensor) -> Scores:
-        """Scores with ``fitness`` ``[P]``, failed where an answer was no number."""
-        status = torch.where(self.sound.cpu(), int(Status.OK), int(Status.NAN))
-        reasons = dict.fromkeys(torch.nonzero(status).flatten().tolist(), "an answer of the network is not a finite number")
+        """Scores with ``fitness`` ``[P]``, failed where an answer was no number; all on the agents' device."""
+        status = torch.where(self.sound, int(Status.OK), int(Status.NAN))
         fitness = torch.where(self.sound, fitness, torch.nan)
-        return Scores({"fitness": fitness, **columns}, status, reasons, cost)
+        return Scores({"fitness": fitness, **columns}, status, {}, cost)
 
 
 def lockstep(
@@ -105,7 +105,7 @@ def _live(
     count, steps = len(lengths), int(lengths.max())
     ended: Callable[[], Tensor] | None = getattr(world, "ended", None)
     together = bool((lengths == steps).all()) and ended is None
-    one_hot, length = torch.eye(choices, device=device), lengths.to(device)
+    one_hot, length = torch.eye(choices, device=device), onto(lengths, device)
     reward, previous = torch.zeros(count, device=device), torch.zeros(count, choices, device=device)
     total, odd = torch.zeros(count, dtype=torch.float64, device=device), torch.zeros(count, device=device)
     over, kept = torch.zeros(count, dtype=torch.bool, device=device), _Record(together)
@@ -165,7 +165,7 @@ class _Mind:
         self._lead: tuple[int, ...] = (lives,)
         wanted = torch.is_grad_enabled() and any(leaf.requires_grad for leaf in leaves.values())
         if not wanted or not torch.equal(agent, torch.arange(count).repeat_interleave(each)):
-            self._leaves = {name: leaf[agent.to(leaf.device)] for name, leaf in leaves.items()}
+            self._leaves = {name: leaf[onto(agent, leaf.device)] for name, leaf in leaves.items()}
             self._life = network.newborn(self._leaves)
             return
         self._leaves = {name: leaf[:, None] for name, leaf in leaves.items()}

@@ -80,7 +80,7 @@ def select(w: Workspace, rules: Rules, proposals: Pairs) -> Pairs:
     count = len(w.niches)
     pairs = Pairs.join(w.niches.pairs(), proposals)
     scores = w.lab("core").evaluate(pairs, episodes=rules.episodes, purpose="score")
-    w.niches = w.niches.with_scores(scores.fitness[:count].cpu())
+    w.niches = w.niches.with_scores(scores.fitness[:count])
     fresh = scores.take(torch.arange(count, len(pairs)))
     check = check_verdict(len(proposals), w.niches)
     verdict: Verdict = w.host.owner(rules.owner, "select", w.lab, check, pairs=proposals, scores=fresh)
@@ -100,7 +100,7 @@ def admit(w: Workspace, rules: Rules, proposals: Pairs, scores: Scores, verdict:
     rows = torch.nonzero(verdict.admit).flatten()
     keys, chosen, count = verdict.niche[rows], proposals.take(rows), len(w.niches)
     leaving = torch.nonzero(torch.isin(w.niches.key, torch.cat([verdict.retire, keys]))).flatten()
-    settle(w, chosen, keys, scores.fitness[rows].cpu())
+    settle(w, chosen, keys, scores.fitness[rows])
     columns = lineage(chosen, [rules.owner] * len(rows))
     columns |= {"niche": keys.tolist(), "agent": w.niches.agent_ids[count:].tolist(), "score": w.niches.score[count:].tolist()}
     columns |= {name: [note[row] for row in rows.tolist()] for name, note in verdict.notes.items()}
@@ -114,8 +114,8 @@ def confirm(w: Workspace, rules: Rules) -> None:
     if not len(rows):
         return
     scores = w.lab("core").evaluate(w.niches.pairs().take(rows), episodes=rules.confirmations, purpose="confirm")
-    sure = scores.fitness.cpu() > w.domain.solved
-    rows, score = rows[sure], scores.fitness.cpu()[sure].tolist()
+    sure = scores.fitness > w.domain.solved
+    rows, score = rows[sure], scores.fitness[sure].tolist()
     snapshot_niches(w, rows)
     solved = w.niches.solved.clone()
     solved[rows] = True
@@ -160,7 +160,7 @@ def transfer(w: Workspace, rules: Rules, waiting: Pairs) -> None:
     columns |= {"resident_score": resident.tolist(), "accepted": accepted.tolist(), "unlike": unlike(challengers, residents)}
     wins = audit(w, rules, both, rows, len(offers))
     ids = torch.full((len(offers),), NOBODY)
-    ids[rows] = replace_agents(w, niche[rows], offers.agents, offers.agent[rows], fitness.cpu()[rows])
+    ids[rows] = replace_agents(w, niche[rows], offers.agents, offers.agent[rows], fitness[rows])
     columns |= {"agent": ids.tolist(), "still_wins": [wins.get(row) for row in range(len(offers))]}
     emit(w, "transferred", {**columns, "episodes": [rules.episodes] * len(offers), "purpose": ["transfer"] * len(offers)})
 

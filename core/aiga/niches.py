@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from aiga.crossing import onto
 from aiga.data import Pairs, Population, State
 
 HISTORY = 5  # scores kept a niche: Enhanced POET's transfer gate looks at five
@@ -94,7 +95,7 @@ class Niches:
             mine = self.agent[rows]
             mine = mine[(mine >= start) & (mine < start + len(batch))] - start
             if len(mine) and batch.kind.hash in self.state:
-                state[batch.kind.hash] = {n: t[mine.to(t.device)] for n, t in self.state[batch.kind.hash].items()}
+                state[batch.kind.hash] = {n: t[onto(mine, t.device)] for n, t in self.state[batch.kind.hash].items()}
         picked = {n: getattr(self, n)[rows] for n in ("key", "born", "score", "history", "solved")}
         return Niches(env=env, agent=agent, envs=envs, agents=agents, state=state, **picked)
 
@@ -104,10 +105,12 @@ class Niches:
         envs, (env_one, env_other) = Population.join(one.envs, other.envs)
         agents, (agent_one, agent_other) = Population.join(one.agents, other.agents)
         state: State = {}
-        for part in (one.state, other.state):
-            for kind, leaves in part.items():
-                held = state.get(kind)
-                state[kind] = leaves if held is None else {n: torch.cat([held[n], leaves[n].to(held[n].device)]) for n in held}
+        for some in (one.state, other.state):
+            for kind, columns in some.items():
+                held, leaves = state.get(kind), columns
+                if held is not None:
+                    leaves = {name: torch.cat([part, onto(leaves[name], part.device)]) for name, part in held.items()}
+                state[kind] = leaves
         cat = {n: torch.cat([getattr(one, n), getattr(other, n)]) for n in ("key", "born", "score", "history", "solved")}
         return Niches(
             env=torch.cat([env_one[one.env], env_other[other.env]]),

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from aiga import codec
+from aiga.crossing import to_host
 from aiga.data import Batch, Population
 from aiga.durable import storage, sync_folder, write_atomic
 from aiga.errors import StorageError
@@ -27,16 +28,22 @@ _NAME = re.compile(r"(\d+)\.safetensors")
 
 @dataclass
 class _Staged:
-    """Stones of an iteration that may not be in the index yet, by role."""
+    """Stones of an iteration that may not be in the index yet, by role; on the device until somebody reads or writes them."""
 
     iteration: int
     populations: dict[Role, list[Batch]] = field(default_factory=lambda: {"environment": [], "agent": []})
 
     def population(self, role: Role) -> Population:
+        """On the host."""
+        leaves = [leaf for batches in self.populations.values() for batch in batches for leaf in batch.leaves.values()]
+        if any(leaf.device.type != "cpu" for leaf in leaves):
+            near = iter(to_host(*leaves))
+            for batches in self.populations.values():
+                batches[:] = [replace(batch, leaves={name: next(near) for name in batch.leaves}) for batch in batches]
         return Population(tuple(self.populations[role]))
 
     def ids(self) -> Tensor:
-        return torch.cat([self.population("environment").ids, self.population("agent").ids])
+        return torch.cat([torch.empty(0, dtype=torch.int64), *(b.ids for held in self.populations.values() for b in held)])
 
 
 class Stones:
@@ -55,7 +62,7 @@ class Stones:
     def stage(self, iteration: int, envs: Population | Batch | None = None, agents: Population | Batch | None = None) -> None:
         """Collects stones with new ids for :meth:`write`; they can be read at once.
 
-        Rows are copied to the host, implicit ones made explicit.
+        Rows are copied, implicit ones made explicit.
 
         Raises:
             ValueError: for a row without id, an id staged before, an iteration whose stones are written, or while those of
@@ -210,7 +217,7 @@ def _batches(population: Population | Batch) -> tuple[Batch, ...]:
 
 def _copy(batch: Batch) -> Batch:
     batch = batch.explicit()
-    leaves = {name: leaf.detach().to("cpu", copy=True) for name, leaf in batch.leaves.items()}
+    leaves = {name: leaf.detach().clone() for name, leaf in batch.leaves.items()}
     return replace(batch, ids=batch.ids.to("cpu", torch.int64, copy=True), leaves=leaves)
 
 

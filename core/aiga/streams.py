@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from aiga.crossing import onto
+
 _MASK = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -57,7 +59,8 @@ def combine(*keys: Tensor | int) -> Tensor:
     out = torch.zeros((), dtype=torch.int64)
     for key in keys:
         word = key if isinstance(key, Tensor) else torch.tensor(_signed(key), dtype=torch.int64)
-        out = mix(out.to(word.device) ^ mix(word))
+        # A number without dimensions is at home on every device.
+        out = mix((onto(out, word.device) if out.ndim and word.ndim else out) ^ mix(word))
     return out
 
 
@@ -133,7 +136,7 @@ class Stream:
         """What ``finish`` makes of the words, element by element, in pieces that fit a processor's cache."""
         device = torch.device(device)
         keys = torch.zeros(1, dtype=torch.int64) if self.row_keys is None else self.row_keys
-        keys, count = keys.to(device), math.prod(shape)
+        keys, count = onto(keys, device), math.prod(shape)
         out = torch.empty(len(keys), count, dtype=dtype, device=device)
         for rows, columns in _pieces(len(keys), count, _PIECE if device.type == "cpu" else max(out.numel(), 1)):
             out[rows, columns] = finish(_words(self.key, keys[rows], columns, device))
@@ -197,7 +200,7 @@ def _probit(p: Tensor) -> Tensor:
     numerator = _horner(r, 59.109374720, 159.29113202, 50.434271938, 3.3871327179)
     centre = numerator.div_(_horner(r, 67.187563600, 78.757757664, 17.895169469, 1.0)).mul_(q)
     outside = q.abs() > 0.425
-    if p.is_cuda:  # one pass over everything beats waiting for the number of outer elements
+    if p.device.type != "cpu":  # one pass over everything beats waiting for the number of outer elements
         return torch.where(outside, _outer(p), centre)
     rows = torch.nonzero(outside, as_tuple=True)
     centre[rows] = _outer(p[rows])

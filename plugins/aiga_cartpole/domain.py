@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from aiga import Batch, Contestant, InputError, Network, Pairs, Population, Report, Scores, Space, Stream, Trajectory
+from aiga.crossing import onto
 from aiga.lockstep import lockstep
 from aiga_cartpole import genome
 from aiga_cartpole.carts import Carts, born
@@ -87,7 +88,7 @@ class CartPoleDomain:
         """
         agents, agent = pairs.agents_of_one_kind()
         joined, (moved,) = Population.join(pairs.envs)
-        env = moved[pairs.env].to(agents.device)
+        env = onto(moved[pairs.env], agents.device)
         physics = {name: value[env] for name, value in genome.physics(joined.batches[0].to(agents.device)).items()}
         world = _World(Carts(physics, born(physics["spread"], seeds)))
         lengths = torch.full((len(pairs),), self.steps)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from aiga import Batch, Contestant, InputError, Network, Pairs, Population, Report, Scores, Space, Stream, Trajectory
+from aiga.crossing import onto
 from aiga.lockstep import lockstep
 from aiga.streams import combine, derive
 from aiga_cue import genome
@@ -99,7 +100,7 @@ class CueDomain:
         envs, env = tasks.batches[0].to(agents.device), moved[pairs.env]
         lengths = tasks.batches[0].leaves["steps"].cpu()[env]
         shown = trials(envs, env, seeds, int(lengths.max()), self.max_bits)
-        world = _World(shown, lengths.to(agents.device))
+        world = _World(shown, onto(lengths, agents.device))
         lived = lockstep(world, network, agents.leaves, agent, seeds, lengths, ANSWERS, record)
         whole, first, last = world.shares()
         columns = {"reward": lived.reward, "first_third": first, "last_third": last}

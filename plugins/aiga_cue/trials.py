@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from aiga import Batch, Stream
+from aiga.crossing import onto
 from aiga.streams import derive
 from aiga_cue.genome import MOST_BLANKS, MOST_CUES
 
@@ -50,7 +51,7 @@ def trials(envs: Batch, env: Tensor, seeds: Tensor, steps: int, bits: int) -> Tr
         bits: of the largest cue there is room for.
     """
     device = envs.device
-    task = {name: leaf[env.to(device)] for name, leaf in envs.leaves.items()}
+    task = {name: leaf[onto(env, device)] for name, leaf in envs.leaves.items()}
     which, asked, answer = _schedule(task, _CHANCE.rows(seeds), steps)
     codes = _codes(task, _CHANCE.rows(seeds))
     line = torch.arange(bits, device=device)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from aiga.crossing import onto
 from aiga.data import NOBODY, Batch, Noise
 from aiga.streams import Stream
 
@@ -42,7 +43,7 @@ class Draws:
     def normal(self, start: int, stop: int, size: int, device: torch.device) -> Tensor:
         """``[B, stop - start, D]`` float32: the standard normal numbers behind draws ``start`` to ``stop``."""
         keys, place = torch.unique(self.keys[:, start:stop], return_inverse=True)  # agents in one environment share theirs
-        return Stream(self.stream, keys).normal(size, device=device)[place.to(device)]
+        return Stream(self.stream, keys).normal(size, device=device)[onto(place, device)]
 
     def values(self, centre: Tensor, scale: Tensor) -> Tensor:
         """``[B, M, D]`` float64: ``centre`` ``[B, D]`` perturbed by ``scale`` ``[B, D]``, in the order of :meth:`implicit`."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import aiga
+from aiga.crossing import onto
 from aiga.data import Pairs, Population, State, flatten, unflatten
 from aiga.streams import combine
 from aiga_es.draws import Draws
@@ -117,5 +118,5 @@ class Evolution:
         pairs = Pairs.of(niches.envs, perturbed, home.repeat_interleave(count), torch.arange(len(perturbed)), self._name)
         # A purpose of its own for each step: its episodes must not be those that the step before has learnt from.
         scores = lab.evaluate(pairs, episodes=self._episodes, purpose=f"improve/{step}")
-        fitness = torch.where(scores.ok.to(scores.fitness.device), scores.fitness, torch.nan).reshape(-1, count)
-        return [fitness[start : start + len(b)].to(b.device) for start, b in agents.parts()]
+        fitness = torch.where(scores.ok, scores.fitness, torch.nan).reshape(-1, count)
+        return [onto(fitness[start : start + len(b)], b.device) for start, b in agents.parts()]

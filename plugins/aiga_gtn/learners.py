@@ -14,6 +14,7 @@ from torch import Tensor
 import aiga
 from aiga import padding
 from aiga.batches import unflatten
+from aiga.crossing import onto
 from aiga.data import Batch, Kind, Leaves, flatten
 
 Architectures = Literal["common", "sampled", "fixed"]
@@ -146,4 +147,4 @@ def only(groups: list[Group], keep: Tensor) -> list[Group]:
 
 
 def _like(leaf: Tensor, like: Tensor) -> Tensor:
-    return leaf.to(like) if leaf.is_floating_point() else leaf.to(like.device)
+    return leaf.to(like) if leaf.is_floating_point() else onto(leaf, like.device)

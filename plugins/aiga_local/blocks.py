@@ -129,9 +129,10 @@ def bucket_of(registry: Registry, kind: Kind) -> Kind:
 def real(pairs: Pairs, domain: Domain, registry: Registry, device: torch.device) -> tuple[Pairs, Network]:
     """Pairs of one kind of environments and one bucket of agents as a domain gets them, and the agents' network.
 
+    Environments stay where they are, on the host: there a domain reads without waiting how large they are.
     Agents are always filled up to their bucket, so that their bits do not hang on which other architectures there are.
     """
-    envs, (env,) = Population.join(Population(tuple(batch.to(device) for batch in pairs.envs.batches)))
+    envs, (env,) = Population.join(pairs.envs)
     network: Network = registry.get("network", pairs.agents.batches[0].kind.component)
     batches = (filled(network, batch.to(device), domain.inputs, domain.outputs) for batch in pairs.agents.batches)
     agents, (agent,) = Population.join(Population(tuple(batches)))

@@ -81,7 +81,8 @@ class MazeDomain:
         """
         agents, agent = pairs.agents_of_one_kind()
         envs, env = _one_canvas(pairs)
-        walks = Walks(Ground(envs.to(agents.device)), env, int(envs.leaves["steps"].max()), self.wall_penalty)
+        ground = Ground(envs.to("cpu")).to(agents.device)
+        walks = Walks(ground, env, int(envs.leaves["steps"].max()), self.wall_penalty)
         walks.begin(torch.arange(len(pairs)), seeds)
         world = _World(walks, par(walks))
         lengths = envs.leaves["steps"].cpu()[env]

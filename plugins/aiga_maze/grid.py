@@ -14,12 +14,18 @@ FAR: Final = 2**15 - 1  # no walk over a canvas is as long
 MOVES: Final = ((-1, 0), (1, 0), (0, -1), (0, 1))  # up, down, left, right: rows and columns
 
 
-def distances(free: Tensor, source: Tensor) -> Tensor:
-    """``[R, M, M]`` int16 steps of the shortest walk from ``source`` ``[R, M, M]`` bool; ``FAR`` where there is none."""
+def distances(free: Tensor, source: Tensor, longest: int | None = None) -> Tensor:
+    """``[R, M, M]`` int16 steps of the shortest walk from ``source`` ``[R, M, M]`` bool; ``FAR`` where there is none.
+
+    Args:
+        free: the grids.
+        source: where walks start.
+        longest: no walk is longer, where that is known; off the host nobody then waits to hear that all are done.
+    """
     reached = source & free
     walk = torch.where(reached, 0, FAR).to(torch.int16)
-    front, step = reached, 0
-    while bool(front.any()):
+    front, step, unasked = reached, 0, longest is not None and free.device.type != "cpu"
+    while step < longest if longest is not None and unasked else bool(front.any()):
         step += 1
         front = _beside(front) & free & ~reached
         reached = reached | front

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Final
 
 import torch
 from torch import Tensor
 
 from aiga import Batch, Stream
+from aiga.crossing import onto
 from aiga.streams import derive
 from aiga_maze import genome
 from aiga_maze.grid import FAR, MOVES, cells, count, distances, nth, shifted
@@ -33,6 +35,7 @@ class Ground:
         goals: ``[U, M, M]`` bool, where goals may be.
         walk: ``[U, M, M]`` int16, steps from the start.
         steps: ``[U]`` int64, length of a life.
+        longest: no two cells of a maze are further apart.
     """
 
     def __init__(self, envs: Batch) -> None:
@@ -54,6 +57,14 @@ class Ground:
         middle = leaves["size"] // 2
         self.start = middle * canvas + middle
         self.steps = leaves["steps"]
+        # From any cell to any other one can walk by way of the start.
+        self.longest = 2 * int(torch.where(self.walk < FAR, self.walk, 0).max())
+
+    def to(self, device: torch.device) -> Ground:
+        """The same on this device."""
+        there = copy.copy(self)
+        vars(there).update({name: onto(part, device) for name, part in vars(self).items() if isinstance(part, Tensor)})
+        return there
 
 
 class Walks:
@@ -71,7 +82,7 @@ class Walks:
     """
 
     def __init__(self, ground: Ground, maze: Tensor, longest: int, wall_penalty: float = 0.0) -> None:
-        self.ground, self.maze, self._penalty = ground, maze.to(ground.moves.device), wall_penalty
+        self.ground, self.maze, self._penalty = ground, onto(maze, ground.moves.device), wall_penalty
         self._base = self.maze * ground.cells
         self.steps = ground.steps[self.maze]
         self.cell, self.goal = torch.zeros_like(self.maze), torch.zeros_like(self.maze)
@@ -84,7 +95,7 @@ class Walks:
     def begin(self, rows: Tensor, seeds: Tensor) -> None:
         """Starts lives of ``rows`` ``[R]``, whose goals and landing places ``seeds`` ``[R]`` fix."""
         ground, device = self.ground, self.maze.device
-        rows, maze = rows.to(device), self.maze[rows.to(device)]
+        rows, maze = onto(rows, device), self.maze[onto(rows, device)]
         chance, goals = _CHANCE.rows(seeds), ground.goals[maze]
         rank = (chance.child("goal").words(1, device=device) * count(goals)[:, None]) >> 32
         goal = nth(goals, rank)
@@ -116,7 +127,7 @@ class Walks:
         """``[P, cells]`` int16: steps from every cell to each life's goal."""
         grid = self.ground.grid[self.maze]
         canvas = grid.shape[1]
-        return distances(grid, cells(self.goal // canvas, self.goal % canvas, canvas)).flatten(1)
+        return distances(grid, cells(self.goal // canvas, self.goal % canvas, canvas), self.ground.longest).flatten(1)
 
 
 def par(walks: Walks) -> Tensor:

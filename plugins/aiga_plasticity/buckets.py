@@ -13,6 +13,7 @@ from torch import Tensor
 import aiga
 from aiga import padding
 from aiga.adam import FLAT, Columns
+from aiga.crossing import onto
 from aiga.data import Batch, Population, State, flatten
 
 
@@ -48,7 +49,7 @@ class Filled:
         for batch, bucket, rows in self._members():
             columns = state[bucket.kind.hash]
             if len(rows) < len(bucket):
-                columns = {name: column[rows.to(column.device)] for name, column in columns.items()}
+                columns = {name: column[onto(rows, column.device)] for name, column in columns.items()}
             out[batch.kind.hash] = columns if batch.kind == bucket.kind else _cut(columns, batch, bucket)
         return padding.out_of_buckets(wide, self.where, self._given, self._networks, self._domain), out
 
@@ -65,13 +66,13 @@ def _filled(columns: Columns, batch: Batch, bucket: Batch) -> Columns:
     out = dict(columns)
     for name in FLAT:
         out[name] = columns[name].new_zeros(len(batch), like.shape[1])
-        out[name][:, places.to(like.device)] = columns[name]
+        out[name][:, onto(places, like.device)] = columns[name]
     return out
 
 
 def _cut(columns: Columns, batch: Batch, bucket: Batch) -> Columns:
     places = padding.places(batch.leaves, bucket.leaves)
-    return {n: column[:, places.to(column.device)] if n in FLAT else column for n, column in columns.items()}
+    return {n: column[:, onto(places, column.device)] if n in FLAT else column for n, column in columns.items()}
 
 
 def _joined(several: list[Columns]) -> Columns:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from aiga import Lab, Pairs, Scores
+from aiga import Lab, Pairs, Population, Scores
 from aiga_poet.contest import best_of_each, standing
 from aiga_poet.reproduction import one_parent
 
@@ -91,6 +91,7 @@ def _contestants(lab: Lab, children: Pairs, steps: int) -> tuple[Pairs, Tensor]:
         agent=torch.arange(len(direct)),
         operator=tuple(f"{children.operator[c]}+proposal" for c in child.tolist()),
     )
-    active = niches.agents.hashes[niches.agent]
-    guest = torch.nonzero(~torch.isin(children.agents.hashes[children.agent], active)).flatten()
+    agents, (own, theirs) = Population.join(niches.agents, children.agents)
+    active, candidate = agents.hashes[own[niches.agent]], agents.hashes[theirs[children.agent]]
+    guest = torch.nonzero(~torch.isin(candidate, active)).flatten()
     return Pairs.join(direct, proposal, children.take(guest).compact()), torch.cat([child, child, guest])

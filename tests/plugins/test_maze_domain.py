@@ -176,7 +176,6 @@ def test_an_answer_that_is_no_number_fails_its_row_alone() -> None:
     scores = domain.live(Pairs.of(Population((domain.initial(Stream(1), 3),)), Population((batch,)), rows, rows), network, rows)
     assert scores.status.tolist() == [int(Status.OK), int(Status.NAN), int(Status.OK)]
     assert scores.fitness.isnan().tolist() == [False, True, False]
-    assert "not a finite number" in scores.reasons[1]
 
 
 @settings(derandomize=True, max_examples=25, deadline=None)

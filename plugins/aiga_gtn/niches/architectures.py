@@ -13,6 +13,8 @@ from aiga.data import NOBODY, Kind, Pairs, Population
 from aiga.newborns import newborns
 from aiga.streams import combine
 
+MUTANT, RANDOM = "mutate+taught", "random+taught"
+
 
 def networks_of(lab: aiga.Lab, names: Sequence[str]) -> dict[str, aiga.Network]:
     """The networks whose architectures are tried, by name.
@@ -75,8 +77,9 @@ def proposed(lab: aiga.Lab, rows: Tensor, networks: dict[str, aiga.Network], eac
     wanted = [kind for kind in made if kind is not None]
     network = lambda which: networks[which]  # noqa: E731
     agents, agent = newborns(network, wanted, lab.rng("newborn").rows(keys), lab.domain.inputs, lab.domain.outputs)
+    agents.hashed()  # here on the host, where nobody needs to wait for them
     agents = agents.to(niches.agents.batches[0].device) if len(agents) else Population()
-    words = tuple("mutate+taught" if yes else "random+taught" for yes in mutant)
+    words = tuple(MUTANT if yes else RANDOM for yes in mutant)
     nobody = torch.full((len(niche), 2), NOBODY, dtype=torch.int64)
     parents = torch.where(
         torch.tensor(mutant, dtype=torch.bool)[:, None] & torch.tensor([True, False]), niches.agent_ids[niche][:, None], nobody

@@ -13,6 +13,7 @@ from torch.nn import functional
 import aiga
 from aiga import padding
 from aiga.components import Life
+from aiga.crossing import onto
 from aiga.data import Leaves, Pairs, Population, Trajectory
 
 
@@ -103,7 +104,7 @@ def lived(lab: aiga.Lab, seeds: Tensor, horizon: int) -> tuple[Doings, Counter[s
         cost.update({"episodes": len(pairs), **scores.cost})
         parts.append(recorded(domain, trajectory, listener.heard, len(rows), horizon, batch.device))
         order += rows.tolist()
-    return _joined(parts).of(torch.tensor(order).argsort().to(parts[0].reward.device)), cost
+    return _joined(parts).of(onto(torch.tensor(order).argsort(), parts[0].reward.device)), cost
 
 
 class _Listener:

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 import aiga
+from aiga.crossing import onto
 from aiga.data import NOBODY, Kind, Offers, Pairs, Population
 from aiga.forecasts import Trust
 from aiga.newborns import newborns
 from aiga.streams import combine
 from aiga.threads import threads
 from aiga_gtn.niches import doings, rounds
-from aiga_gtn.niches.architectures import networks_of, proposed
+from aiga_gtn.niches.architectures import MUTANT, RANDOM, networks_of, proposed
 from aiga_gtn.niches.contest import contest
 from aiga_gtn.niches.options import GtnNichesOptions
 from aiga_gtn.niches.teachers import Teachers
@@ -94,8 +95,10 @@ class GtnNiches(aiga.Plugin):
 
     def screen_forecast(self, lab: aiga.Lab, pairs: Pairs) -> aiga.Screened:
         """Teaches what this plugin proposed, and lets those through, as they are then, that do most as their niche's agent."""
-        hashes = pairs.agents.hashes[pairs.agent]
-        key = torch.tensor([self._newborn.get(each, NOBODY) for each in hashes.tolist()], dtype=torch.int64)
+        hashes = _own(pairs)
+        key = torch.full((len(pairs),), NOBODY)
+        for place, each in hashes.items():
+            key[place] = self._newborn.get(each, NOBODY)
         rows = torch.nonzero(key != NOBODY).flatten()
         if not len(rows) or self._teachers is None:
             return aiga.Screened(pairs, rows[:0], ())
@@ -103,7 +106,8 @@ class GtnNiches(aiga.Plugin):
         agents = agents.in_order(row)
         with threads(self.options.threads):
             done, off = self._teach(lab, agents, key[rows], forecast=True)
-        chosen = self._trust.choose(lab.rng("forecast").rows(hashes[rows]), -off, key[rows])
+        known_as = torch.tensor([hashes[row] for row in rows.tolist()])
+        chosen = self._trust.choose(lab.rng("forecast").rows(known_as), -off, key[rows])
         on = torch.nonzero(chosen.on).flatten()
         went = done.hashes[on].tolist()
         known = zip((-off[on]).tolist(), chosen.weight[on].tolist(), key[rows[on]].tolist(), strict=True)
@@ -119,8 +123,8 @@ class GtnNiches(aiga.Plugin):
 
     def screen_trial(self, lab: aiga.Lab, pairs: Pairs) -> aiga.Screened:
         """Lets those of them through that are surely above who lives there; what forecasts were worth is learnt here."""
-        hashes = pairs.agents.hashes[pairs.agent].tolist()
-        rows = torch.tensor([row for row, each in enumerate(hashes) if each in self._waiting], dtype=torch.int64)
+        hashes = _own(pairs)
+        rows = torch.tensor([row for row, each in hashes.items() if each in self._waiting], dtype=torch.int64)
         if not len(rows):
             return aiga.Screened(pairs, rows, ())
         known = zip(*(self._waiting[hashes[row]] for row in rows.tolist()), strict=True)
@@ -196,10 +200,10 @@ class GtnNiches(aiga.Plugin):
         fresh = niches.key if old is None else niches.key[~torch.isin(niches.key, old.keys)]
         if len(fresh):
             rng = lab.rng("teacher").rows(fresh)
-            new = Teachers.born(options, fresh, done.of(niches.rows(fresh).to(done.reward.device)), rng)
+            new = Teachers.born(options, fresh, done.of(onto(niches.rows(fresh), done.reward.device)), rng)
             old = new if old is None else Teachers.join(old, new)
         assert old is not None, "there is a niche, and so a teacher"
-        mine = done.of(niches.rows(old.keys).to(done.reward.device))
+        mine = done.of(onto(niches.rows(old.keys), done.reward.device))
         self._teachers, off, failed, cost = rounds.learnt(options, old, mine, networks, lab.domain, lab.rng("learn"))
         self._failed += failed
         self._imitation = float(off.nanmean())
@@ -231,11 +235,11 @@ class GtnNiches(aiga.Plugin):
         rows, device = niches.rows(teachers.keys), teachers.centre.device
         kept = torch.nonzero(rows >= 0).flatten()
         teachers, row = teachers.take(kept), (torch.cumsum(rows >= 0, 0) - 1)[row]
-        mine = None if done is None else done.of(rows[kept].to(device))
+        mine = None if done is None else done.of(onto(rows[kept], device))
         with torch.no_grad():
             flat = aiga.data.flatten(teachers.leaves)
             shown = rounds.lessons(options, teachers, flat, mine, lab.domain, lab.rng("stretches"))
-        on = row.to(device)
+        on = onto(row, device)
         networks = lambda name: lab.component("network", name)  # noqa: E731
         compared = mine.of(on) if mine is not None and forecast else None
         seen = options.steps * options.batch * options.length + (0 if compared is None else compared.alive[:, 0].numel())
@@ -259,6 +263,13 @@ class GtnNiches(aiga.Plugin):
             return None
         agents, agent = tried.agents.take(tried.agent[rows])
         return Offers(agents, agent, lab.niches.key[target[rows]], (TAUGHT,) * len(rows), trial.score[rows])
+
+
+def _own(pairs: Pairs) -> dict[int, int]:
+    """Hashes of agents by row, of those rows alone that may be of this plugin: the host waits for no other agent's."""
+    rows = torch.tensor([row for row, word in enumerate(pairs.operator) if word in (MUTANT, RANDOM)], dtype=torch.int64)
+    agents, place = pairs.agents.take(pairs.agent[rows])
+    return dict(zip(rows.tolist(), agents.hashes[place].tolist(), strict=True))
 
 
 def _doubles(numbers: Sequence[float]) -> Tensor:

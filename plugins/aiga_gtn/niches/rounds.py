@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 import aiga
 from aiga import padding
 from aiga.components import Structure
+from aiga.crossing import onto, to_host
 from aiga.data import Batch, Kind, flatten, unflatten
 from aiga.streams import combine
 from aiga_gtn.learners import Group
@@ -48,10 +50,10 @@ def learnt(
     """
     each, choices = options.learners, domain.outputs.kind == "discrete"
     rows = torch.arange(len(teachers)).repeat_interleave(each)
-    on = rows.to(doings.reward.device)
+    on = onto(rows, doings.reward.device)
     keys = combine(teachers.keys[rows], torch.arange(each).repeat(len(teachers)))
     real, loss = doings.of(on), torch.full((len(rows),), torch.nan)
-    sound, failed = torch.ones(len(teachers), dtype=torch.bool), 0
+    taken = list[Tensor]()
     for step in range(options.train_steps):
         stream = rng.child(step)
         group = _learners(networks, domain, stream, keys, on.device)
@@ -61,15 +63,15 @@ def learnt(
             leaves = group.leaves(teach(group, shown.of(on), choices))
             loss = imitation(group.network, leaves, real, choices)
             (slope,) = torch.autograd.grad(loss.sum() / each, flat)
-        age, teachers = teachers.age, teachers.after(slope, options)
-        sound = teachers.age > age
-        failed += int((~sound).sum())
+        teachers, sound = teachers.after(slope, options)
+        taken.append(sound)
     work = options.train_steps * len(rows)
     shown_steps = options.steps * options.batch * options.length
     cost = Counter({"gradient_steps": work * options.steps + options.train_steps * len(teachers)})
     cost["examples"] = work * (shown_steps + int(real.alive[:, 0].numel()))
-    off = loss.detach().double().cpu().reshape(-1, each).mean(dim=1)
-    return teachers, torch.where(sound, off, torch.nan), failed, cost
+    lost, steps = to_host(loss, torch.stack(taken))
+    off = torch.where(steps[-1], lost.double().reshape(-1, each).mean(dim=1), torch.nan)
+    return replace(teachers, age=teachers.age + steps.sum(dim=0)), off, int((~steps).sum()), cost
 
 
 def lessons(

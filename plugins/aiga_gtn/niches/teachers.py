@@ -12,6 +12,7 @@ from torch.nn import functional
 
 import aiga
 from aiga.adam import Columns, descend, start_adam
+from aiga.crossing import onto
 from aiga.data import Leaves, flatten, unflatten
 from aiga_gtn.niches.doings import Doings
 from aiga_gtn.niches.options import GtnNichesOptions
@@ -78,12 +79,12 @@ class Teachers:
         leaves["rate"] = torch.full((len(keys), options.steps), math.log(share / (1.0 - share)))
         momentum = math.log(options.init_momentum / (1.0 - options.init_momentum))
         leaves["momentum"] = torch.full((len(keys), options.steps), momentum)
-        leaves = {name: leaf.to(device) for name, leaf in leaves.items()}
+        leaves = {name: onto(leaf, device) for name, leaf in leaves.items()}
         return Teachers(keys, leaves, centre, spread, start_adam(flatten(leaves)), torch.zeros_like(keys))
 
     def take(self, rows: Tensor) -> Teachers:
         """These teachers, in this order."""
-        on = rows.to(self.centre.device)
+        on = onto(rows, self.centre.device)
         leaves, adam = ({name: part[on] for name, part in parts.items()} for parts in (self.leaves, self.adam))
         return Teachers(self.keys[rows], leaves, self.centre[on], self.spread[on], adam, self.age[rows])
 
@@ -119,8 +120,8 @@ class Teachers:
         shown = tuple(Doings(*lesson) for lesson in zip(*parts, strict=True))
         return Lessons(shown, *paces(options, leaves))
 
-    def after(self, gradient: Tensor, options: GtnNichesOptions) -> Teachers:
-        """The teachers after a step of Adam down ``[N, D]``, no longer than ``clip``.
+    def after(self, gradient: Tensor, options: GtnNichesOptions) -> tuple[Teachers, Tensor]:
+        """The teachers, no older, after a step of Adam down ``[N, D]``, no longer than ``clip``; and ``[N]``, who took it.
 
         Those whose gradient is no number stay as they are; nor is it one that is too long to be measured.
         """
@@ -128,13 +129,12 @@ class Teachers:
         shorter = gradient * (options.clip / length.clamp(min=options.clip))
         gradient = torch.where(length.isfinite(), shorter, torch.nan)
         flat, adam = descend(flatten(self.leaves), gradient, self.adam, options.lr, options.epsilon)
-        age = self.age + gradient.isfinite().all(dim=1).cpu()
-        return replace(self, leaves=unflatten(flat, self.leaves), adam=adam, age=age)
+        return replace(self, leaves=unflatten(flat, self.leaves), adam=adam), gradient.isfinite().all(dim=1)
 
     def to(self, device: torch.device) -> Teachers:
         """The same on this device; keys and ages stay on the host."""
-        leaves, adam = ({name: part.to(device) for name, part in parts.items()} for parts in (self.leaves, self.adam))
-        return Teachers(self.keys, leaves, self.centre.to(device), self.spread.to(device), adam, self.age)
+        leaves, adam = ({name: onto(part, device) for name, part in parts.items()} for parts in (self.leaves, self.adam))
+        return Teachers(self.keys, leaves, onto(self.centre, device), onto(self.spread, device), adam, self.age)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -159,7 +159,7 @@ def cut_out(options: GtnNichesOptions, leaves: Leaves, doings: Doings, rng: aiga
     """
     steps, count, lives = doings.reward.shape
     shape = (options.steps, options.batch)
-    lot = rng.each(count).uniform(*shape, 2).to(doings.reward.device)
+    lot = onto(rng.each(count).uniform(*shape, 2), doings.reward.device)
     which = (lot[..., 0] * lives).long()  # [P, S, B]
     rows = torch.arange(count, device=which.device)[:, None, None]
     ends = doings.alive.sum(dim=0)[rows, which]

@@ -7,6 +7,7 @@ from torch import Tensor
 
 import aiga
 from aiga import padding
+from aiga.crossing import onto
 from aiga.data import Batch, Population
 from aiga.padding import Networks
 from aiga_gtn.learners import Group
@@ -56,14 +57,19 @@ def taught(
     choices = domain.outputs.kind == "discrete"
     wide, where = padding.in_buckets(agents, networks, domain)
     back = where.argsort()
-    batches, off = list[Batch](), torch.full((len(agents),), torch.nan, dtype=torch.float64)
+    batches, places, found = list[Batch](), list[Tensor](), list[Tensor]()
     with torch.no_grad():
         for start, batch in wide.parts():
             group = Group(networks(batch.kind.component), batch, torch.arange(len(batch)))
             rows = back[start : start + len(batch)]
-            on = rows.to(batch.device)
-            done = group.agents(teach(group, lessons.of(on), choices))
-            batches.append(done)
+            on = onto(rows, batch.device)
+            learnt = group.agents(teach(group, lessons.of(on), choices))
+            batches.append(learnt)
             if doings is not None:
-                off[rows] = imitation(group.network, done.leaves, doings.of(on), choices).double().cpu()
-    return padding.out_of_buckets(Population(tuple(batches)), where, agents, networks, domain), off
+                places.append(rows)
+                found.append(imitation(group.network, learnt.leaves, doings.of(on), choices))
+    off = torch.full((len(agents),), torch.nan, dtype=torch.float64)
+    done = padding.out_of_buckets(Population(tuple(batches)), where, agents, networks, domain)
+    for rows, one in zip(places, done.hashed(*found) if found else [], strict=True):
+        off[rows] = one.double()
+    return done, off
