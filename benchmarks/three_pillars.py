@@ -70,7 +70,8 @@ def told(run: aiga.Run, lives: int) -> dict[str, float]:
     iterations, offers, rejected = run.journal("iteration"), run.journal("transferred"), run.journal("rejected")
     accepted = offers[offers["accepted"] & offers["unlike"]] if len(offers) else offers
     words = [str(word) for word in accepted["operator"]] if len(accepted) else []
-    again = [bool(wins) for word, wins in zip(words, accepted["still_wins"] if words else [], strict=True) if "taught" in word]
+    again = [bool(wins) for word, wins in zip(words, accepted["still_wins"] if words else [], strict=True) if word == "taught"]
+    moved = [str(word).endswith("+taught") for word in offers["operator"][offers["accepted"]]] if len(offers) else []
     admitted = run.journal("admitted")
     kept, zero = traces(run, lives)
     return {
@@ -84,6 +85,7 @@ def told(run: aiga.Run, lives: int) -> dict[str, float]:
         ),
         "accepted transfers between unlike architectures: taught": float(len(again)),
         "of the taught, winning again on fresh seeds": float(sum(again)),
+        "new architectures that took over their niche": float(sum(moved)),
         "architectures rejected by forecast": float((rejected["by"] == "gtn-niches.forecast").sum() if len(rejected) else 0),
         "architectures among the niches at the end": float(len(run.niches.agents.batches)),
         "score of all agents in all active mazes": kept,

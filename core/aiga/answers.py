@@ -17,7 +17,7 @@ Check = Callable[[Any], None]
 T = TypeVar("T")
 
 # Columns of an admission that the loop and the journal write themselves.
-ADMITTED = ("env", "parents", "operator", "agent_parents", "by", "niche", "agent", "score", "episodes", "purpose")
+ADMITTED = ("env", "kind", "parents", "operator", "agent_parents", "by", "niche", "agent", "score", "episodes", "purpose")
 _JOURNAL = ("id", "iteration", "type", "time")
 
 

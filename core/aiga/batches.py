@@ -39,6 +39,10 @@ class Kind:
         text = json.dumps([self.component, self.structure], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def __str__(self) -> str:
+        """Component and hash, by which a journal tells one architecture from another."""
+        return f"{self.component} {self.hash}"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Kind) and self.hash == other.hash
 
@@ -224,6 +228,11 @@ class Population:
         for batch, hashes in zip(unknown, crossed, strict=False):
             batch.know(hashes)
         return crossed[len(unknown) :]
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """``N`` of them, one a row."""
+        return [batch.kind for batch in self.batches for _ in range(len(batch))]
 
     def parts(self) -> Iterator[tuple[int, Batch]]:
         """Each batch with the number of its first row."""

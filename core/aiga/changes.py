@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from aiga.data import Offers, Pairs, Population
+from aiga.data import NOBODY, Offers, Pairs, Population
 from aiga.lab import Workspace
 from aiga.niches import HISTORY, Niches
 
@@ -76,10 +77,26 @@ def offers_to_homes(niches: Niches, pairs: Pairs) -> Offers:
     return Offers(pairs.agents, pairs.agent[row], niches.key[niche], pairs.take(row).operator, nothing)
 
 
-def unlike(one: Pairs, other: Pairs) -> list[bool]:
-    """Of each two pairs, whether their agents are of different kinds: another network, or another structure of it."""
-    ours, theirs = ([batch.kind for batch in p.agents.batches for _ in range(len(batch))] for p in (one, other))
-    return [ours[row] != theirs[their] for row, their in zip(one.agent.tolist(), other.agent.tolist(), strict=True)]
+def named(pairs: Pairs) -> dict[str, list[Any]]:
+    """Columns that say which environment each row is of, and what its agent is built of."""
+    return {"env": pairs.envs.ids[pairs.env].tolist(), "kind": _kinds(pairs)}
+
+
+def unlike(niches: Niches, origin: Tensor, challengers: Pairs, residents: Pairs) -> list[bool]:
+    """Of each offer, whether something moves between agents of different kinds: another network, or another structure of it.
+
+    What moves is an agent, or a skill that another one was taught; it comes from the agent that the offer names. Of newborns
+    that name none nothing moves.
+
+    Args:
+        niches: the active ones.
+        origin: ``[O]`` int64 ids of the agents that offers come from.
+        challengers: ``O`` of them.
+        residents: who lives where each is offered.
+    """
+    active = dict(zip(niches.agents.ids.tolist(), map(str, niches.agents.kinds), strict=True))
+    rows = zip(origin.tolist(), _kinds(challengers), _kinds(residents), strict=True)
+    return [id != NOBODY and active.get(id, offered) != resident for id, offered, resident in rows]
 
 
 def remove(w: Workspace, rows: Tensor) -> Tensor:
@@ -121,3 +138,8 @@ def replace_agents(w: Workspace, rows: Tensor, agents: Population, agent: Tensor
     was = torch.cat([order[stay], rows])
     w.niches = Niches.join(niches.take(order[stay]), moved).take(torch.argsort(was))
     return newcomers.ids[where]
+
+
+def _kinds(pairs: Pairs) -> list[str]:
+    words = [str(kind) for kind in pairs.agents.kinds]
+    return [words[row] for row in pairs.agent.tolist()]

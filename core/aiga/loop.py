@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from aiga.answers import check_accepted, check_offers, check_proposals, check_screened, check_verdict
-from aiga.changes import offers_to_homes, remove, replace_agents, settle, snapshot_niches, unlike
+from aiga.changes import named, offers_to_homes, remove, replace_agents, settle, snapshot_niches, unlike
 from aiga.data import NOBODY, Event, Offers, Pairs, Scores, Verdict
 from aiga.lab import Workspace
 
@@ -54,7 +54,7 @@ def generate(w: Workspace) -> Pairs:
     ids[ids == NOBODY] = w.new_ids(int((ids == NOBODY).sum()))
     pairs = replace(pairs, envs=pairs.envs.with_ids(ids))
     emit(w, "born", lineage(pairs, [name for name, each in answers for _ in range(len(each))]))
-    rejected: dict[str, list[Any]] = {"env": [], "reason": [], "by": []}
+    rejected: dict[str, list[Any]] = {"env": [], "kind": [], "reason": [], "by": []}
     for plugin, name, screen in w.registry.screens():
         if not len(pairs) or plugin in w.host.disabled:
             continue
@@ -63,9 +63,9 @@ def generate(w: Workspace) -> Pairs:
         screened = w.host.guard(plugin, name, call, check)
         if screened is not None:
             pairs = screened.pairs
-            rejected["env"] += given.envs.ids[given.env[screened.rejected]].tolist()
-            rejected["reason"] += screened.reasons
-            rejected["by"] += [name] * len(screened.reasons)
+            why = {"reason": screened.reasons, "by": [name] * len(screened.reasons)}
+            for column, found in {**named(given.take(screened.rejected)), **why}.items():
+                rejected[column] += found
     emit(w, "rejected", rejected)
     return pairs
 
@@ -87,8 +87,8 @@ def select(w: Workspace, rules: Rules, proposals: Pairs) -> Pairs:
     active = torch.isin(proposals.envs.ids[proposals.env], w.niches.env_ids)
     offered = active & ~verdict.admit & torch.tensor([not reason for reason in verdict.reason], dtype=torch.bool)
     refused = torch.nonzero(~verdict.admit & ~offered).flatten()
-    columns = {"env": proposals.envs.ids[proposals.env[refused]].tolist(), "by": [rules.owner] * len(refused)}
-    emit(w, "rejected", {**columns, "reason": [verdict.reason[row] for row in refused.tolist()]})
+    why = {"by": [rules.owner] * len(refused), "reason": [verdict.reason[row] for row in refused.tolist()]}
+    emit(w, "rejected", {**named(proposals.take(refused)), **why})
     leaving = admit(w, rules, proposals, fresh, verdict)
     confirm(w, rules)
     retire(w, rules, leaving, verdict)
@@ -154,10 +154,12 @@ def transfer(w: Workspace, rules: Rules, waiting: Pairs) -> None:
         w.host.owner(rules.owner, "accept", w.lab, check_accepted(offers), offers=offers, scores=judged).cpu() & judged.ok
     )
     rows = torch.nonzero(accepted).flatten()
-    columns: dict[str, Sequence[Any]] = {"niche": offers.niche.tolist(), "env": w.niches.envs.ids[target].tolist()}
-    columns |= {"from": offers.agents.ids[offers.agent].tolist(), "resident": w.niches.agent_ids[niche].tolist()}
+    origin = offers.agents.ids[offers.agent]
+    columns: dict[str, Sequence[Any]] = {"niche": offers.niche.tolist(), **named(challengers)}
+    columns |= {"from": origin.tolist(), "resident": w.niches.agent_ids[niche].tolist()}
     columns |= {"operator": offers.operator, "claimed": offers.claimed.tolist(), "score": fitness.tolist()}
-    columns |= {"resident_score": resident.tolist(), "accepted": accepted.tolist(), "unlike": unlike(challengers, residents)}
+    columns |= {"resident_score": resident.tolist(), "accepted": accepted.tolist()}
+    columns |= {"unlike": unlike(w.niches, origin, challengers, residents)}
     wins = audit(w, rules, both, rows, len(offers))
     ids = torch.full((len(offers),), NOBODY)
     ids[rows] = replace_agents(w, niche[rows], offers.agents, offers.agent[rows], fitness[rows])
@@ -177,7 +179,7 @@ def audit(w: Workspace, rules: Rules, both: Pairs, rows: torch.Tensor, count: in
 
 def lineage(pairs: Pairs, by: Sequence[str]) -> dict[str, Sequence[Any]]:
     """Columns that say where pairs came from."""
-    columns = {"env": pairs.envs.ids[pairs.env].tolist(), "parents": pairs.env_parents.tolist(), "operator": pairs.operator}
+    columns = {**named(pairs), "parents": pairs.env_parents.tolist(), "operator": pairs.operator}
     return {**columns, "agent_parents": pairs.agent_parents.tolist(), "by": by}
 
 

@@ -222,7 +222,7 @@ def _copy(batch: Batch) -> Batch:
 
 
 def _entries(population: Population, role: Role, name: str, iteration: int) -> list[StoneEntry]:
-    kinds = [batch.kind.hash for batch in population.batches for _ in range(len(batch))]
+    kinds = [kind.hash for kind in population.kinds]
     ids = population.ids.tolist()
     return [StoneEntry(id, role, name, row, kind, iteration) for row, (id, kind) in enumerate(zip(ids, kinds, strict=True))]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import aiga
 from aiga.changes import unlike
 from aiga.cli.app import app
 from aiga.cli.chronicle import Chronicle
-from aiga.data import Pairs
+from aiga.data import NOBODY, Pairs
 from aiga.journal import Journal
+from aiga.niches import Niches
 from aiga.standings import NOBODY_OF_IT
 
 OFF = {"plugin": None, "acts": False, "why": NOBODY_OF_IT}
@@ -189,14 +191,19 @@ def test_networks_act_where_agents_of_niches_are_made_of_them(tmp_path: Path) ->
         assert aiga.Standing.of_networks(lab, "cubic") == aiga.Standing(False, "no niche's agent is cubic")
 
 
-def test_pairs_are_unlike_where_network_or_structure_differs(tmp_path: Path) -> None:
+def test_what_moves_is_unlike_where_network_or_structure_of_its_origin_differs(tmp_path: Path) -> None:
     leaves = {"weight": torch.zeros(1, 1)}
     kinds = [aiga.Kind("a", {"hidden": 4}), aiga.Kind("a", {"hidden": 5}), aiga.Kind("b", {"hidden": 4})]
     agents = aiga.Population(tuple(aiga.Batch.of(kind, leaves) for kind in kinds))
     ours, theirs = torch.tensor([0, 0, 0, 1]), torch.tensor([0, 1, 2, 1])
     envs, home = aiga.Population((aiga.Batch.of(aiga.Kind("e"), leaves),)), torch.zeros(4, dtype=torch.int64)
     one, other = (Pairs.of(envs, agents, home, rows) for rows in (ours, theirs))
-    assert unlike(one, other) == [False, True, True, False]
+    nobody, gone = Niches.none(), torch.full((4,), 7)
+    assert unlike(nobody, gone, one, other) == [False, True, True, False]
+    assert unlike(nobody, torch.tensor([NOBODY, NOBODY, 7, 7]), one, other) == [False, False, True, False]
+    # A skill comes from an agent of one kind and into one of the resident's own.
+    active = replace(nobody, agents=agents.with_ids(torch.tensor([7, 8, 9])))
+    assert unlike(active, torch.tensor([7, 8, 9, 7]), other, other) == [False, False, False, True]
 
 
 def test_a_transfer_tells_whether_the_agents_are_unlike_and_status_counts_the_accepted(tmp_path: Path) -> None:

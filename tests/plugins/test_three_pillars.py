@@ -51,8 +51,12 @@ def test_all_three_act_in_one_search(tmp_path: Path) -> None:
     assert invented(done) > 0
     assert by(done, "gtn-niches.forecast") > 0
     offers = done.journal("transferred")
-    taught = offers[offers["operator"].str.endswith("taught")]
-    assert taught["unlike"].any()
+    taught = offers[offers["operator"] == "taught"]
+    assert len(taught)
+    assert taught["unlike"].all()
+    assert (taught["from"] >= 0).all()
+    born = done.journal("born")
+    assert set(done.journal("rejected")["kind"]) <= set(born["kind"])
     assert {batch.kind.component for batch in done.niches.agents.batches} <= {"backpropamine", "plastic"}
     answer = CliRunner().invoke(app, ["forecasts", str(done.path), "--out", str(tmp_path / "x.png")])
     assert answer.exit_code == 0, answer.output
