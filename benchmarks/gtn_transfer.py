@@ -17,12 +17,14 @@ seconds of one thread.
 from __future__ import annotations
 
 import torch
-from gtn_digits import Runs, convnet
+from gtn_digits import Runs
 from gtn_skills import skills
 from gtn_training import perceptron
 from report import Report, arguments
 
 from aiga import Network
+from aiga_architectures.convnet import ConvnetNetwork
+from aiga_architectures.options import ConvnetOptions
 
 TEACHERS = ("full", "data")
 GOALS = {"2 x 256": 92.7, "4 x 48": 82.9, "tanh": 94.2, "weight norm off": 92.3, "batch norm off": 52.5, "convnet": 55.0}
@@ -41,7 +43,7 @@ def strangers() -> dict[str, Network]:
         "with skips": perceptron(skip=True),
         "weight norm off": perceptron(weight_norm=False),
         "batch norm off": perceptron(norm="none"),
-        "convnet": convnet(),
+        "convnet": ConvnetNetwork(ConvnetOptions(search=("width",), widths=(8, 24), channels=16)),
     }
 
 

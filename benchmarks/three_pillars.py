@@ -7,6 +7,7 @@ same lives. The example's options were chosen by looking at seeds 0 to 7, 10 and
 
     python benchmarks/three_pillars.py                 # three seeds of the example
     python benchmarks/three_pillars.py --without gtn-niches
+    python benchmarks/three_pillars.py --device cpu cuda --seeds 8    # the same search on both, side by side
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from aiga_maze.domain import MazeDomain
 from aiga_plasticity import Backpropamine, BackpropamineNetwork, Plastic, PlasticNetwork
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "three_pillars.toml"
+GOALS = ("environments admitted", "accepted", "architectures rejected", "lost")  # how rows begin that shall be above 0
 NETWORKS: dict[str, Network] = {
     "backpropamine": BackpropamineNetwork(Backpropamine.Options()),
     "plastic": PlasticNetwork(Plastic.Options()),
@@ -93,31 +95,38 @@ def told(run: aiga.Run, lives: int) -> dict[str, float]:
     }
 
 
+def measured(seed: int, device: str, without: str, steps: int, lives: int, folder: Path) -> dict[str, float]:
+    """One search, and what came of it."""
+    label, begun, clock = f"{device.replace(':', '-')}-seed-{seed}", process_time(), perf_counter()
+    watcher = Budget(steps, label)
+    run = aiga.run(config(seed, device, without), name=label, runs=folder, watcher=watcher)
+    seconds, wall = process_time() - begun, perf_counter() - clock
+    shown = told(run, lives)
+    speed = 1e6 * shown["environment steps, M"] / wall
+    found = {"processor seconds": seconds, "seconds": wall, "environment steps per second": speed, **shown}
+    print(f"{label}: " + ", ".join(f"{what} {value:.4g}" for what, value in found.items()), flush=True)
+    return found
+
+
 def main() -> None:
-    """Seeds one after another."""
+    """Seeds one after another, on each device."""
     settled()
     parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[8, 9, 12])
     parser.add_argument("--steps", type=int, default=20_000_000, help="environment steps of each run")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--device", nargs="+", default=["cpu"], help="cpu, cuda, or both side by side")
     parser.add_argument("--without", default="", help="a plugin to leave out")
     given = parser.parse_args()
     seeds, steps, lives = ([0], 150_000, 8) if given.quick else (given.seeds, given.steps, 64)
-    found = list[dict[str, float]]()
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in seeds:
-            label, begun, clock = f"seed-{seed}", process_time(), perf_counter()
-            configured = config(seed, given.device, given.without)
-            run = aiga.run(configured, name=label, runs=Path(folder), watcher=Budget(steps, label))
-            seconds, wall = process_time() - begun, perf_counter() - clock
-            found.append({"processor seconds": seconds, "seconds": wall, **told(run, lives)})
-            print(f"{label}: " + ", ".join(f"{what} {value:.4g}" for what, value in found[-1].items()), flush=True)
     report = Report("three_pillars", ("aiga", "torch", "numpy", "numba"))
-    for name in found[0]:
-        value, spread = middle([each[name] for each in found])
-        least = min(each[name] for each in found)
-        shown = name.startswith(("environments", "accepted", "architectures rejected", "lost")) and not given.without
-        report.add_row(name, value, "", "> 0 in every seed" if shown else None, least > 0.0 if shown else None, spread)
+    with tempfile.TemporaryDirectory() as folder:
+        for device in given.device:
+            found = [measured(seed, device, given.without, steps, lives, Path(folder)) for seed in seeds]
+            for name in found[0]:
+                value, spread = middle([each[name] for each in found])
+                least, label = min(each[name] for each in found), name if len(given.device) == 1 else f"{device}: {name}"
+                shown = name.startswith(GOALS) and not given.without
+                report.add_row(label, value, "", "> 0 in every seed" if shown else None, least > 0.0 if shown else None, spread)
     report.show(given.json)
 
 
