@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from aiga import Output, Trajectory
+from aiga.crossing import onto
 
 
 def stacked(outputs: list[Output]) -> tuple[Tensor, Tensor | None]:
@@ -65,6 +66,6 @@ def joined(films: list[Film], back: Tensor) -> Trajectory:
         for name, steps in whole.items():
             whole[name] = torch.cat([steps, steps[-1:].expand(longest - length, *steps.shape[1:])])
     joined = {name: torch.cat([whole[name] for whole in wholes], dim=1) for name in wholes[0]}
-    lives = {name: piece[:, back.to(piece.device)] for name, piece in joined.items()}
+    lives = {name: piece[:, onto(back, piece.device)] for name, piece in joined.items()}
     observations, actions, rewards = (lives.pop(name) for name in ("observations", "actions", "rewards"))
     return Trajectory(observations, actions, rewards, torch.cat(done, dim=1)[:, back], lives)

@@ -7,6 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from aiga.crossing import onto
 from aiga.resample import bilinear, turned
 from aiga_characters.lessons import Lessons
 from aiga_characters.sets import Characters
@@ -24,13 +25,13 @@ class Pictures:
     """
 
     def __init__(self, characters: Characters, device: torch.device) -> None:
-        self._images = characters.images.to(device)
+        self._images = onto(characters.images, device)
         self._device: Final = device
 
     def show(self, lessons: Lessons, label: Tensor, drawer: Tensor) -> Tensor:
         """``[P, M, 1, size, size]`` float32, 1 ink and 0 paper: images ``[P, M]`` of each lifetime, by label and drawer."""
         place = (lessons.classes.gather(1, label), drawer, lessons.quarter.gather(1, label))
-        which, by, quarter = (index.to(self._device) for index in place)
+        which, by, quarter = (onto(index, self._device) for index in place)
         images = self._images[which, by]
         if bool(lessons.genes["turned"].any()):
             images = _quarters(images, quarter[..., None, None])
@@ -38,7 +39,7 @@ class Pictures:
         strength = lessons.genes["distortion"]
         if bool((strength > 0.0).any()):
             drawn = lessons.distortions(label, drawer).double() * strength[:, None, None]
-            seen = torch.where(strength.to(self._device)[:, None, None, None] > 0.0, distorted(seen, drawn), seen)
+            seen = torch.where(onto(strength, self._device)[:, None, None, None] > 0.0, distorted(seen, drawn), seen)
         return seen[:, :, None]
 
 

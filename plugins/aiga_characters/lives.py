@@ -15,6 +15,7 @@ from torch import Tensor
 
 from aiga import Network, Output, Pairs, Percept, Scores, Status, Trajectory
 from aiga.components import Life
+from aiga.crossing import onto
 from aiga.data import Leaves
 from aiga_characters.film import Film, joined, stacked
 from aiga_characters.genome import TESTS
@@ -72,7 +73,7 @@ def of_rows(leaves: Leaves, at: Tensor) -> Leaves:
     """The leaves of ``[P]`` rows; one agent in all of them is not copied, only repeated."""
     if bool((at == at[0]).all()):
         return {name: leaf[int(at[0])].expand(len(at), *leaf.shape[1:]) for name, leaf in leaves.items()}
-    return {name: leaf[at.to(leaf.device)] for name, leaf in leaves.items()}
+    return {name: leaf[onto(at, leaf.device)] for name, leaf in leaves.items()}
 
 
 def live(
@@ -131,7 +132,7 @@ def _lifetime(
         label = places // examples
         drawer = drawers[torch.arange(count)[:, None], label, places % examples]
         x = pictures.show(lessons, label, drawer)
-        pupils, answers = pupils.learn(x, label.to(device), create_graph)
+        pupils, answers = pupils.learn(x, onto(label, device), create_graph)
         if film is not None:
             film.learnt(x, label, labels, answers)
     asked = _exam(pupils, lessons, pictures, every, drawers[..., DRAWERS - TESTS :], film)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from aiga import Network, Pairs
+from aiga.crossing import onto
 from aiga.data import Leaves
 from aiga_characters.genome import TESTS
 from aiga_characters.images import Pictures
@@ -62,7 +63,7 @@ def loss(pairs: Pairs, network: Network, pictures: Pictures, lessons: Lessons, l
         unseen, remember = (TESTS, 0) if whole else (trial.unseen, trial.remember)
         mine = Trial(int(learnt[one]), int(examples[one]), unseen, remember)
         losses.append(_trials(network, leaves, lessons.take(rows), pictures, labels, mine, again=not whole))
-    return torch.cat(losses)[torch.cat(groups).argsort().to(losses[0].device)]
+    return torch.cat(losses)[onto(torch.cat(groups).argsort(), losses[0].device)]
 
 
 def _trials(
@@ -77,7 +78,7 @@ def _trials(
     label = lessons.labels(learnt)
     drawers, place = lessons.drawers()[row, label], lessons.order(learnt, examples)
     shown = label[row, place // examples], drawers[row, place // examples, place % examples]
-    pupils, _ = pupils.learn(pictures.show(lessons, *shown), shown[0].to(device), create_graph=True)
+    pupils, _ = pupils.learn(pictures.show(lessons, *shown), onto(shown[0], device), create_graph=True)
     new = label.repeat_interleave(trial.unseen, dim=1), drawers[:, :, DRAWERS - trial.unseen :].flatten(1)
     asked = [*([shown] if again else []), new, lessons.remembered(trial.remember)]
     wanted, by = (torch.cat(columns, dim=1) for columns in zip(*asked, strict=True))
@@ -89,5 +90,5 @@ def _entropy(pupils: Pupils, lessons: Lessons, pictures: Pictures, wanted: Tenso
     logits, _ = pupils.answer(pictures.show(lessons, wanted, by))
     # A life has no more labels than classes.
     void = torch.arange(pupils.labels) >= lessons.genes["classes"][:, None, None]
-    logits = logits.masked_fill(void.to(logits.device), -torch.inf)
-    return -logits.log_softmax(dim=-1).gather(-1, wanted.to(logits.device)[..., None])[..., 0].mean(dim=1)
+    logits = logits.masked_fill(onto(void, logits.device), -torch.inf)
+    return -logits.log_softmax(dim=-1).gather(-1, onto(wanted, logits.device)[..., None])[..., 0].mean(dim=1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from aiga import Batch, Contestant, InputError, Kind, Network, Pairs, Population, Report, Scores, Space, Stream, Trajectory
+from aiga.crossing import onto
 from aiga.data import Leaves
 from aiga.image_files import CLASSES
 from aiga_digits import genome, lives
@@ -165,7 +166,7 @@ class DigitsDomain:
             self._known(batch)
         (envs,), device = population.batches, agents.device
         env = where[pairs.env.cpu()]
-        tasks = {name: leaf[env.to(leaf.device)].to(device) for name, leaf in envs.leaves.items()}
+        tasks = {name: onto(leaf[onto(env, leaf.device)], device) for name, leaf in envs.leaves.items()}
         there = torch.arange(len(agents))
         # Gradients through an index are gathered by index too: not where everybody is there, in order.
         if torch.equal(at, there):
@@ -176,4 +177,4 @@ class DigitsDomain:
                 tasks,
                 self.images(device),
             )
-        return {name: leaf[at.to(device)] for name, leaf in agents.leaves.items()}, tasks, self.images(device)
+        return {name: leaf[onto(at, device)] for name, leaf in agents.leaves.items()}, tasks, self.images(device)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from aiga import Dense, Network, Percept, Scores, Status, Trajectory
 from aiga.components import Life
+from aiga.crossing import onto
 from aiga.data import Leaves
 from aiga.products import dense
 from aiga.streams import Stream, combine, derive
@@ -183,7 +184,7 @@ def live(
         and ``logits`` beside them.
     """
     device = tasks["seed"].device
-    keys = combine(tasks["seed"], seeds.to(device))
+    keys = combine(tasks["seed"], onto(seeds, device))
     pupils = Pupils.born(network, leaves, tasks, images, LIFE.rows(keys), learnt, create_graph=False)
     chosen = asked(images, tasks, "validation", most, keys)
     named = name(pupils, images, "validation", chosen, min(_CHUNK, most), keep=record)

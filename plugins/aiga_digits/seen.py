@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from aiga import Stream
+from aiga.crossing import onto
 from aiga.data import Leaves
 from aiga.resample import bilinear, turned
 from aiga.streams import combine, derive, mix
@@ -31,8 +32,8 @@ class Images:
     """
 
     def __init__(self, collection: Collection, device: torch.device) -> None:
-        self._images, self._labels = collection.images.to(device), collection.labels.to(device)
-        self._mean, self._deviation = (part.to(device) for part in collection.scale)
+        self._images, self._labels = onto(collection.images, device), onto(collection.labels, device)
+        self._mean, self._deviation = (onto(part, device) for part in collection.scale)
         self._brightest = float(collection.images.max())
         self.shelves: dict[Split, Shelf] = {
             split: Shelf(collection.labels, collection.splits[split]).to(device) for split in SPLITS

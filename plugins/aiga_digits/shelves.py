@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from aiga import Stream
+from aiga.crossing import onto
 from aiga.image_files import CLASSES
 from aiga.streams import combine, derive
 
@@ -50,7 +51,7 @@ class Shelf:
     def to(self, device: torch.device) -> Shelf:
         """The same shelf there."""
         there = object.__new__(Shelf)
-        there.order, there.count, there._first = (part.to(device) for part in (self.order, self.count, self._first))
+        there.order, there.count, there._first = (onto(part, device) for part in (self.order, self.count, self._first))
         return there
 
     def choose(self, members: Tensor, total: Tensor, seed: Tensor) -> Chosen:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from aiga import Network, Pairs, Percept, Population, Scores, Status, Stream, Trajectory
 from aiga.components import Life
+from aiga.crossing import onto
 from aiga.data import Leaves
 from aiga.streams import derive
 from aiga_recall.episodes import Episodes, Source, episodes
@@ -39,7 +40,7 @@ def live(
         pattern.
     """
     agents, row = pairs.agents_of_one_kind()
-    row = row.to(agents.device)
+    row = onto(row, agents.device)
     shown = episodes(EPISODE.rows(seeds), _tasks(pairs, agents.device), source)
     leaves = {name: leaf[row] for name, leaf in agents.leaves.items()}
     answer, kept = torch.zeros_like(shown.target), list[Tensor]()
@@ -86,7 +87,7 @@ def loss(pairs: Pairs, network: Network, stream: Stream, source: Source) -> Tens
 def recall(pairs: Pairs, network: Network, stream: Stream, source: Source) -> tuple[Tensor, Episodes]:
     """Each pair's last answer ``[P, W]``, with its gradients, and the episodes; see :func:`loss`."""
     agents, row = pairs.agents_of_one_kind()
-    row = row.to(agents.device)
+    row = onto(row, agents.device)
     stream = stream.each(len(pairs))
     shown = episodes(stream, _tasks(pairs, agents.device), source)
     if hasattr(network, "unroll"):
@@ -141,7 +142,7 @@ def _tasks(pairs: Pairs, device: torch.device) -> Leaves:
     if len(population.batches) != 1:
         raise ValueError(f"recall takes tasks of one kind, not of {len(population.batches)}")
     rows = where[pairs.env.cpu()]
-    return {name: leaf[rows.to(leaf.device)].to(device) for name, leaf in population.batches[0].leaves.items()}
+    return {name: onto(leaf[onto(rows, leaf.device)], device) for name, leaf in population.batches[0].leaves.items()}
 
 
 def _scores(error: Tensor, steps: int) -> Scores:

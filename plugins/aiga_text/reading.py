@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from aiga import Network, Pairs, Percept, Scores, Status, Trajectory
+from aiga.crossing import onto
 from aiga.data import Leaves
 from aiga_text.corpus import Corpus, Split
 from aiga_text.genome import VERSION, kind
@@ -67,8 +68,8 @@ def live(pairs: Pairs, network: Network, corpus: Corpus, vocabulary: int, record
     """
     passages = Passages(pairs, corpus)
     agents, at = pairs.agents_of_one_kind()
-    leaves: Leaves = {name: leaf[at.to(leaf.device)] for name, leaf in agents.leaves.items()}
-    words, count = passages.words.to(agents.device), len(pairs)
+    leaves: Leaves = {name: leaf[onto(at, leaf.device)] for name, leaf in agents.leaves.items()}
+    words, count = onto(passages.words, agents.device), len(pairs)
     total, film = torch.zeros(count, dtype=torch.float64, device=agents.device), _Film(count, vocabulary)
     with torch.set_grad_enabled(record and torch.is_grad_enabled()):
         life = network.newborn(leaves)
@@ -76,7 +77,7 @@ def live(pairs: Pairs, network: Network, corpus: Corpus, vocabulary: int, record
             seen = torch.nn.functional.one_hot(words[:, step], vocabulary).float()
             output, life = network.step(leaves, life, Percept(seen))
             gained = _chances(output.action, words[:, step + 1])
-            reading = (passages.length > step + 1).to(agents.device)
+            reading = onto(passages.length > step + 1, agents.device)
             total = total + torch.where(reading, gained.detach().double(), 0.0)
             if record:
                 film.add(reading, seen, output.action, gained)
@@ -105,21 +106,21 @@ def loss(pairs: Pairs, network: Network, corpus: Corpus, vocabulary: int, chance
     begin = (chance.cpu() * (passages.length - wide + 1).clamp(min=1)).long()
     last = passages.length - 1
     places = (begin[:, None] + torch.arange(wide)).minimum(last[:, None])
-    words, many = passages.words.gather(1, places).to(agents.device), (last - begin).clamp(max=burn_in + steps)
+    words, many = onto(passages.words.gather(1, places), agents.device), (last - begin).clamp(max=burn_in + steps)
     if not burn_in and hasattr(network, "unroll"):
-        return _unrolled(agents.leaves, at.to(agents.device), network, words, many.to(agents.device), vocabulary)
-    leaves: Leaves = {name: leaf[at.to(leaf.device)] for name, leaf in agents.leaves.items()}
+        return _unrolled(agents.leaves, onto(at, agents.device), network, words, onto(many, agents.device), vocabulary)
+    leaves: Leaves = {name: leaf[onto(at, leaf.device)] for name, leaf in agents.leaves.items()}
     skipped = burn_in - (burn_in + steps - many).clamp(max=burn_in)  # a short passage is foretold rather than burnt in
     life, total = network.newborn(leaves), torch.zeros(len(pairs), device=agents.device)
     for step in range(wide - 1):
-        burning = (skipped > step).to(agents.device)
+        burning = onto(skipped > step, agents.device)
         seen = torch.nn.functional.one_hot(words[:, step], vocabulary).float()
         output, life = network.step(leaves, life, Percept(seen))
         # Row by row, so that what a passage teaches does not hang on how long others are.
         life = {name: torch.where(_like(burning, part), part.detach(), part) for name, part in life.items()}
-        counts = ~burning & (many > step).to(agents.device)
+        counts = ~burning & onto(many > step, agents.device)
         total = total - torch.where(counts, _chances(output.action, words[:, step + 1]), 0.0)
-    return total / (many - skipped).to(agents.device)
+    return total / onto(many - skipped, agents.device)
 
 
 def _unrolled(leaves: Leaves, row: Tensor, network: Network, words: Tensor, many: Tensor, vocabulary: int) -> Tensor:
