@@ -2,8 +2,8 @@
 
 The truth is known of what was evaluated alone. If that were only what the forecast liked, the correlation would be of a range
 cut short; so of what it rejects each row goes on all the same with a small chance, and then stands for as many as were not
-drawn (Horvitz & Thompson 1952). A forecast that is not above chance chooses no longer: as many go on by lot, and go on being
-forecast, until it is above chance again.
+drawn (Horvitz & Thompson 1952). A forecast that is not above chance chooses no longer: as many go on by lot, two of each group
+at least, and go on being forecast, until it is above chance again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor
 from aiga.streams import Stream, derive
 
 _SHUFFLES = 399
+_PAIR = 2  # truths it takes to tell whether a forecast is right
 _CHANCE = Stream(derive("forecasts", "shuffle", 1))
 
 
@@ -52,7 +53,7 @@ class Trust:
     the same seeds.
 
     Args:
-        keep: share of each group that goes on, at least one row.
+        keep: share of each group that goes on, at least one row; at least two while lots choose.
         sample: chance of a row that the forecast rejects to go on all the same.
         window: most recent rows, forecast and evaluated, that decide.
         least: rows that must have been judged before the forecast can lose its say.
@@ -88,8 +89,11 @@ class Trust:
 
     @property
     def acts(self) -> bool:
-        """Whether the forecast chooses: it is above chance, or has not been judged often enough yet."""
-        return self.judged < self._least or self.p <= self._level
+        """Whether the forecast chooses: it is above chance, or has not been judged often enough yet.
+
+        Above chance is a correlation above 0 that shuffled truths seldom reach: the two weigh rows otherwise, and may differ.
+        """
+        return self.judged < self._least or (self.correlation > 0.0 and self.p <= self._level)
 
     @property
     def words(self) -> str:
@@ -102,6 +106,8 @@ class Trust:
     def choose(self, rng: Stream, forecast: Tensor, group: Tensor) -> Chosen:
         """Who of ``P`` rows goes on.
 
+        Where lots choose, two of each group do at least: of one by itself nobody learns what forecasts are worth now.
+
         Args:
             rng: with a row key for each.
             forecast: ``[P]`` float64, higher is better; a row whose forecast is no number never goes on.
@@ -111,7 +117,7 @@ class Trust:
         forecast = forecast.cpu().double()
         sound, acts = ~forecast.isnan(), self.acts
         lot, drawn = rng.uniform(2).unbind(1)
-        order = forecast if acts else lot
+        order, fewest = (forecast, 1) if acts else (lot, _PAIR)
         on, weight = torch.zeros(count, dtype=torch.bool), torch.zeros(count, dtype=torch.float64)
         reasons = ["" if well else "its forecast is no number" for well in sound.tolist()]
         for name in torch.unique(group).tolist():
@@ -119,7 +125,7 @@ class Trust:
             if not len(rows):
                 continue
             rows = rows[order[rows].argsort(descending=True, stable=True)]
-            most = min(len(rows), max(1, round(len(rows) * self.keep)))
+            most = min(len(rows), max(fewest, round(len(rows) * self.keep)))
             best, rest = rows[:most], rows[most:]
             on[best], weight[best] = True, 1.0 if acts else len(rows) / most
             if acts:

@@ -204,6 +204,35 @@ def test_a_forecast_that_becomes_good_gets_its_say_back() -> None:
     assert sum(one != other for one, other in pairwise(said[3:])) == 1
 
 
+@pytest.mark.parametrize(("each", "keep"), [(2, 0.5), (4, 0.34), (5, 0.2)])
+def test_where_a_single_one_of_a_group_would_go_on_a_forecast_that_was_bad_gets_its_say_back_too(each: int, keep: float) -> None:
+    trust, said = Trust(keep), []
+    for turn in range(60):
+        went(trust, turn, -1.0 if turn < 10 else 1.0, groups=10, each=each)
+        said.append(trust.acts)
+    assert not said[9]
+    assert all(said[40:])
+
+
+def test_lots_let_two_of_a_group_on_where_it_has_two() -> None:
+    trust = told([([1.0, 2.0], [2.0, 1.0], [1.0, 1.0])], least=2)
+    assert not trust.acts
+    chosen = asked(trust, torch.arange(7).double(), torch.tensor([0, 0, 0, 0, 1, 1, 2]))
+    assert [int(chosen.on[some].sum()) for some in (slice(4), slice(4, 6), slice(6, 7))] == [2, 2, 1]
+    assert chosen.weight[chosen.on].tolist() == [2.0, 2.0, 1.0, 1.0, 1.0]
+
+
+def test_a_forecast_whose_correlation_is_not_above_0_does_not_choose() -> None:
+    # Many light pairs agree, and a few that stand for many more do not.
+    agreed = ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [1.0, 1.0, 1.0])
+    trust = told([agreed] * 8 + [([1.0, 2.0], [2.0, 1.0], [10.0, 10.0])], least=2)
+    assert trust.p <= 0.05
+    assert trust.correlation < 0.0
+    assert not trust.acts
+    assert trust.metrics()["forecast_chooses"] == 0.0
+    assert "no better than chance" in trust.words
+
+
 def test_the_latest_rows_are_kept_in_whole_groups() -> None:
     trust = Trust(0.5, window=10)
     for turn in range(9):

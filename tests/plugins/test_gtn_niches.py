@@ -252,3 +252,9 @@ def test_the_named_networks_alone_are_tried(tmp_path: Path) -> None:
 def test_rates_are_checked() -> None:
     with pytest.raises(ValueError, match="init_rate 3 must be below max_rate 3"):
         GtnNiches.Options(init_rate=3.0)
+
+
+def test_a_window_in_which_no_forecast_could_be_judged_is_refused() -> None:
+    with pytest.raises(ValueError, match="window 20 is below least 30.*Write a larger window"):
+        GtnNiches.Options(window=20, least=30)
+    assert GtnNiches.Options(window=30, least=30).window == 30

@@ -90,3 +90,12 @@ class GtnNichesOptions(aiga.Options):
         if self.init_rate >= self.max_rate:
             raise ValueError(f"init_rate {self.init_rate:g} must be below max_rate {self.max_rate:g}. Write a larger max_rate.")
         return self
+
+    @model_validator(mode="after")
+    def _ends_its_trial(self) -> GtnNichesOptions:
+        if self.window < self.least:
+            raise ValueError(
+                f"window {self.window} is below least {self.least}, so that a forecast would be on trial for ever. Write a "
+                "larger window."
+            )
+        return self
