@@ -33,11 +33,10 @@ from report import Report, arguments
 from search_spaces import DOMAIN, ENVS, SPACES, Space, born, network
 from torch import Tensor
 
-from aiga import Population, Stream
+from aiga import Population, Stream, padding
 from aiga.plots import Cloud, scatter
 from aiga_search.proxies import Forecast, Judged, ParameterCount, Proxy, RealSteps
 from aiga_search.ranking import averaged, spearman, top_half
-from aiga_search.training import cut, filled
 
 RATE, MOMENTUM = 0.1, 0.9  # of the truth
 COUNT, CEILING = "parameter count", "truth of one seed against the other's"
@@ -77,7 +76,7 @@ class Lessons:
 
     def __call__(self, agents: Population, rng: Stream) -> tuple[Population, Mapping[str, int]]:
         inner, learners = (importlib.import_module(f"aiga_gtn.{name}") for name in ("inner", "learners"))
-        wide, where = filled(agents, network, DOMAIN)
+        wide, where = padding.in_buckets(agents, network, DOMAIN)
         groups = [
             learners.Group(network(batch.kind.component), batch, torch.arange(start, start + len(batch)))
             for start, batch in wide.parts()
@@ -87,7 +86,7 @@ class Lessons:
         taught = Population(tuple(group.agents(flat) for group, flat in zip(groups, flats, strict=True)))
         steps = len(agents) * self._teacher.steps
         cost = {"gradient_steps": steps, "synthetic_examples": steps * self._batch}
-        return cut(taught, where, agents, network, DOMAIN), cost
+        return padding.out_of_buckets(taught, where, agents, network, DOMAIN), cost
 
 
 @dataclass(frozen=True)
@@ -212,7 +211,8 @@ def compared(space: Space, size: Size, report: Report) -> list[Cloud]:
         structures = space.structures(draw, size.count)
         of = [name for name, mine in structures.items() for _ in mine]
         agents = born(structures, 100 * draw)
-        print(f"draw {draw}: {len(agents)} architectures in {len(filled(agents, network, DOMAIN)[0].batches)} buckets")
+        wide, _ = padding.in_buckets(agents, network, DOMAIN)
+        print(f"draw {draw}: {len(agents)} architectures in {len(wide.batches)} buckets")
         truths = [
             measured(real(size.truth, RATE, MOMENTUM), born(structures, 100 * draw + seed), 100 * draw + seed)
             for seed in (1, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import tarfile
 import zlib
 from pathlib import Path
@@ -121,7 +122,9 @@ def cifar10(folder: Path, key: str) -> Labelled:
 def _unpacked(archive: Path) -> list[Bytes]:
     parts = []
     try:
-        with tarfile.open(archive) as tar:
+        # A tar file is read up to its last member, and gzip's sum of everything comes after that.
+        whole = gzip.decompress(archive.read_bytes())
+        with tarfile.open(fileobj=io.BytesIO(whole), mode="r:") as tar:
             for name in CIFAR:
                 member = tar.extractfile(f"{_UNPACKED}/{name}")
                 if member is None:

@@ -117,6 +117,22 @@ def test_an_archive_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     assert "Download it anew" in said
 
 
+def test_no_damaged_byte_of_an_archive_changes_a_picture(tmp_path: Path) -> None:
+    archive = packed(small_cifar(tmp_path / "made", 3), tmp_path)
+    data, whole, refusals = archive.read_bytes(), cifar10(tmp_path, KEY), 0
+    places = sorted({*range(12), *range(0, len(data), 499), *range(len(data) - 8, len(data))})
+    for place in places:
+        archive.write_bytes(data[:place] + bytes([data[place] ^ 255]) + data[place + 1 :])
+        try:  # gzip's head has a time and a name, and what is compressed a bit here and there, that mean nothing
+            assert all(torch.equal(one, other) for one, other in zip(cifar10(tmp_path, KEY)[:2], whole[:2], strict=True))
+        except InputError as error:
+            (said,) = error.problems
+            assert said.startswith(f"{archive}: cannot be unpacked: ")
+            assert said.endswith("It is cut off or damaged. Download it anew.")
+            refusals += 1
+    assert refusals > 0.9 * len(places)
+
+
 def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / ARCHIVE).write_bytes(b"not an archive")
     assert "cannot be unpacked" in refused(cifar10, tmp_path)
