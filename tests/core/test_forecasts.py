@@ -205,7 +205,9 @@ def test_a_forecast_that_becomes_good_gets_its_say_back() -> None:
 
 
 @pytest.mark.parametrize(("each", "keep"), [(2, 0.5), (4, 0.34), (5, 0.2)])
-def test_where_a_single_one_of_a_group_would_go_on_a_forecast_that_was_bad_gets_its_say_back_too(each: int, keep: float) -> None:
+def test_where_a_single_one_of_a_group_would_go_on_a_forecast_that_was_bad_gets_its_say_back_too(
+    each: int, keep: float
+) -> None:
     trust, said = Trust(keep), []
     for turn in range(60):
         went(trust, turn, -1.0 if turn < 10 else 1.0, groups=10, each=each)
