@@ -137,6 +137,11 @@ class Status(enum.IntEnum):
     ERROR = 2
     TIMEOUT = 3
 
+    @property
+    def words(self) -> str:
+        """Why a row of this status failed, where its domain says nothing."""
+        return "an answer of the network is not a finite number" if self is Status.NAN else "failed without a reason"
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -172,6 +177,10 @@ class Scores:
     def ok(self) -> Tensor:
         """``[P]`` bool, where the status is."""
         return self.status == int(Status.OK)
+
+    def reason(self, row: int) -> str:
+        """Why this row failed; for a row on a device it waits."""
+        return self.reasons.get(row) or Status(int(self.status[row])).words
 
     @staticmethod
     def on_host(several: Sequence[Scores], agents: Population) -> list[Scores]:

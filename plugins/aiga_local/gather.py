@@ -47,9 +47,7 @@ def gather(work: Work, blocks: Sequence[tuple[Span, Scores]]) -> Scores:
     columns["returns"] = returns.reshape(shape)
     lanes = {row: row * episodes + int(at[row]) for row in torch.nonzero(failed).flatten().tolist()}
     for lane in lanes.values():
-        no_number = int(status[lane]) == int(Status.NAN)
-        what = "an answer of the network is not a finite number" if no_number else "failed without a reason"
-        reasons.setdefault(lane, f"{work.domain}: {what}")
+        reasons.setdefault(lane, f"{work.domain}: {Status(int(status[lane])).words}")
     return Scores(columns, worst, {row: reasons[lane] for row, lane in lanes.items()}, cost)
 
 

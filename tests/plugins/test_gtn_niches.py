@@ -255,6 +255,6 @@ def test_rates_are_checked() -> None:
 
 
 def test_a_window_in_which_no_forecast_could_be_judged_is_refused() -> None:
-    with pytest.raises(ValueError, match="window 20 is below least 30.*Write a larger window"):
+    with pytest.raises(ValueError, match=r"window 20 is below least 30.*Write a larger window"):
         GtnNiches.Options(window=20, least=30)
     assert GtnNiches.Options(window=30, least=30).window == 30

@@ -51,7 +51,7 @@ class Lives:
         lives = seeds.shape[1]
         losses = self._critic.losses(replace(trajectory, extras=extras), lives).reshape(-1, lives).mean(dim=1)
         ill = torch.nonzero(scores.status != int(Status.OK)).flatten().tolist()
-        failures = {life // lives: scores.reasons.get(life, "a life failed") for life in reversed(ill)}
+        failures = {life // lives: scores.reason(life) for life in reversed(ill)}
         return Judged(losses, _mean(scores, lives), failures, Counter(scores.cost))
 
     def fitness(self, agents: Batch, seeds: Tensor) -> Tensor:
