@@ -154,7 +154,8 @@ class MetaGradientPlugin(aiga.Plugin):
 
     def aiga_metrics(self, lab: aiga.Lab) -> dict[str, float] | None:
         """``loss``, the mean over the niches' agents; ``failed``, steps in which an agent was left as it was."""
-        state = [columns for columns in lab.niches.state.values() if "failed" in columns]
+        # Another optimiser may improve the niches' agents, and keep columns of its own.
+        state = [columns for columns in lab.niches.state.values() if {"loss", "failed"} <= columns.keys()]
         if not state:
             return None
         loss = torch.cat([columns["loss"].cpu() for columns in state])

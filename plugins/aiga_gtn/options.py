@@ -74,7 +74,7 @@ class GtnOptions(aiga.Options):
     decay: int = Field(default=0, ge=0)
     block: int = Field(default=0, ge=0)
     at_once: int = Field(default=64, ge=1)
-    threads: int = Field(default=1, ge=0)
+    threads: int = Field(default=1, ge=0, le=1024)
     epoch: int = Field(default=100, ge=1)
     validated: int = Field(default=8, ge=0)
     taught: int = Field(default=10, ge=1)

@@ -98,5 +98,5 @@ def _picture(example: Tensor, reach: tuple[float, float]) -> Picture | None:
     elif len(shape) != 3 or shape[0] not in (1, 3):
         return None
     low, high = reach
-    grey = ((example - low) / max(high - low, 1e-12) * 255.0).round().to(torch.uint8)
+    grey = ((example.float() - low) / max(high - low, 1e-12) * 255.0).round().to(torch.uint8)
     return grey.expand(3, -1, -1).permute(1, 2, 0).numpy().copy()

@@ -72,7 +72,7 @@ class _Activities(torch.autograd.Function):
             given: list[Any] = [None if part is None else part.view_as(part) for part in ctx.saved_tensors[:5]]
             again = _activities(*given)
             wanted = [part for part, needed in zip(given, needs, strict=True) if needed]
-            parts = iter(torch.autograd.grad(again, wanted, gradient, create_graph=True))
+            parts = iter(torch.autograd.grad(again, wanted, gradient, create_graph=True, materialize_grads=True))
             return tuple(next(parts) if needed else None for needed in needs)
         of_ys, of_drive = gradient.clone(), torch.empty_like(ys) if needs[3] else None
         of_hold = torch.empty_like(ys) if needs[4] else None

@@ -241,3 +241,10 @@ def test_losses_and_failures_are_metrics(tmp_path: Path) -> None:
     assert 0.0 < told["loss"] < 5.0
     with bench() as plain:
         assert MetaGradientPlugin().aiga_metrics(plain) is None
+
+
+def test_there_are_no_metrics_of_what_another_optimiser_improves(tmp_path: Path) -> None:
+    with founded(tmp_path, poet(), iterations=2) as it:
+        for columns in it.w.niches.state.values():
+            del columns["loss"]  # as of an optimiser that counts failures alone
+        assert MetaGradientPlugin().aiga_metrics(it.w.lab("meta-gradient")) is None

@@ -219,6 +219,22 @@ def test_gradients_with_a_graph_do_not_go_through_one_leaf_to_another() -> None:
     assert torch.allclose(plain, graphed.detach(), rtol=1e-9)
 
 
+def test_a_life_of_one_step_has_gradients_with_a_graph_though_nothing_was_remembered() -> None:
+    network = plastic(trace="free")
+    leaves = {name: leaf.double().requires_grad_() for name, leaf in agents(network).items()}
+    percepts = seen(1, 4, 3)
+    percepts = Percept(percepts.observation.double(), percepts.reward, None, percepts.previous_action)
+    loss = network.unroll(leaves, percepts).action.square().sum()
+    used = [name for name in leaves if not name.startswith("value.")]
+    wanted = [leaves[name] for name in used]
+    plain = torch.autograd.grad(loss, wanted, retain_graph=True)
+    graphed = torch.autograd.grad(loss, wanted, create_graph=True)
+    assert all(torch.allclose(one, other, rtol=1e-9) for one, other in zip(plain, graphed, strict=True))
+    assert {name for name, one in zip(used, plain, strict=True) if not one.any()} == {
+        name for name in used if name.endswith(("recurrent", "alpha", "eta"))
+    }
+
+
 NETWORKS = [
     *(plastic(rule=rule) for rule in RULES),
     plastic(trace="free"),

@@ -61,7 +61,7 @@ class GtnPolicyOptions(aiga.Options):
     epsilon: float = Field(default=1e-8, gt=0.0)
     decay: int = Field(default=0, ge=0)
     at_once: int = Field(default=64, ge=1)
-    threads: int = Field(default=1, ge=0)
+    threads: int = Field(default=1, ge=0, le=1024)
     epoch: int = Field(default=20, ge=1)
     validated: int = Field(default=16, ge=0)
     validated_lives: int = Field(default=8, ge=1)
