@@ -27,6 +27,7 @@ import aiga_gtn.niches.plugin
 import aiga_gtn.niches.rounds
 from aiga import loop
 from aiga.lab import RunLab
+from aiga_maze import mazes
 
 PHASES = ("generate", "improve", "select", "transfer")
 
@@ -82,8 +83,11 @@ def told() -> Iterator[Callable[[], int]]:
 
 
 def main(folder: str, device: str) -> None:
-    """One search."""
+    """One search, of short lives: each operation of the stand-in device is one of Python's."""
+    mazes._MAZES["L7"] = mazes.Maze(size=7, steps=20)
     given = small()
+    given["run"]["stop"]["iterations"] = 3
+    given["plugins"]["backpropamine"]["options"]["search"] = ["width"]
     if device == far.NAME:
         aiga.experiment.choose_device = lambda wanted, parallelism: far.NAME
         with far.there():
