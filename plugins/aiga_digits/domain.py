@@ -33,6 +33,7 @@ class DigitsDomain:
         batch: examples that :meth:`loss` is the mean of.
         asked: validation images of a life, where there are so many.
         learnt: examples that a network with the capability ``learn`` learns from in a life.
+        jitter: pixels that :meth:`examples`, and those of :meth:`loss`, are moved by at most, each way.
 
     Attributes:
         solved: percent of images named rightly.
@@ -50,9 +51,10 @@ class DigitsDomain:
         batch: int = 64,
         asked: int = 500,
         learnt: int = 200,
+        jitter: float = 0.0,
     ) -> None:
         self.source, self.categories = source, tuple(categories)
-        self.batch, self.asked, self.learnt = batch, asked, learnt
+        self.batch, self.asked, self.learnt, self.jitter = batch, asked, learnt, jitter
         self.inputs = Space(SHAPES[source.name])
         self.outputs = Space((CLASSES,), "discrete")
         self.steps = asked
@@ -141,7 +143,7 @@ class DigitsDomain:
     def images(self, device: torch.device) -> Images:
         """The images there."""
         if device not in self._there:
-            self._there[device] = Images(self.source.load(), device)
+            self._there[device] = Images(self.source.load(), device, self.jitter)
         return self._there[device]
 
     @property

@@ -43,6 +43,8 @@ class DigitsOptions(aiga.Options):
         batch: examples that the loss is the mean of.
         asked: validation images that are named in a life, where there are so many.
         learnt: examples that a network which learns within its life learns from in it.
+        jitter: pixels that examples which gradients are followed on are moved by at most, each way, at random and anew whenever
+            they are shown; images within a life stay where they are.
     """
 
     source: SourceName = "digits"
@@ -54,6 +56,7 @@ class DigitsOptions(aiga.Options):
     batch: int = Field(default=64, ge=1)
     asked: int = Field(default=500, ge=1)
     learnt: int = Field(default=200, ge=0)
+    jitter: float = Field(default=0.0, ge=0.0, le=8.0)
 
     @model_validator(mode="after")
     def _fits(self) -> DigitsOptions:
@@ -99,4 +102,4 @@ class Digits(aiga.Plugin):
 
         o = self.options
         source = Source(o.source, o.folder, o.download, o.url, tuple(sorted(o.hashes.items())))
-        return DigitsDomain(source, o.categories, o.batch, o.asked, o.learnt)
+        return DigitsDomain(source, o.categories, o.batch, o.asked, o.learnt, o.jitter)

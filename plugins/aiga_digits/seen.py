@@ -29,12 +29,13 @@ class Images:
     Args:
         collection: the images.
         device: where environments are lived in.
+        jitter: pixels that :meth:`examples` are moved by at most, each way.
     """
 
-    def __init__(self, collection: Collection, device: torch.device) -> None:
+    def __init__(self, collection: Collection, device: torch.device, jitter: float = 0.0) -> None:
         self._images, self._labels = onto(collection.images, device), onto(collection.labels, device)
         self._mean, self._deviation = (onto(part, device) for part in collection.scale)
-        self._brightest = float(collection.images.max())
+        self._brightest, self._jitter = float(collection.images.max()), jitter
         self.shelves: dict[Split, Shelf] = {
             split: Shelf(collection.labels, collection.splits[split]).to(device) for split in SPLITS
         }
@@ -45,9 +46,15 @@ class Images:
         return shelf.choose(members(leaves["classes"]), available(leaves, shelf.count), leaves["seed"])
 
     def examples(self, leaves: Leaves, stream: Stream, count: int) -> tuple[Tensor, Tensor]:
-        """``[B, count, C, H, W]`` images to learn from, any of them several times, and ``[B, count]`` what is said of them."""
+        """``[B, count, C, H, W]`` images to learn from, any of them several times, and ``[B, count]`` what is said of them.
+
+        Each is moved at random, anew whenever it is shown, where there is ``jitter``.
+        """
         rows = self.drawn(leaves, stream, count)
-        return self.show(leaves, rows), self.told(leaves, rows)
+        by = None
+        if self._jitter:
+            by = stream.child("jitter").uniform(count, 2, low=-self._jitter, high=self._jitter, device=rows.device).float()
+        return self.show(leaves, rows, by), self.told(leaves, rows)
 
     def drawn(self, leaves: Leaves, stream: Stream, count: int) -> Tensor:
         """``[B, count]`` int64 rows of images to learn from; ``stream`` has a row key for each environment."""
@@ -71,9 +78,19 @@ class Images:
         other = place + 1 + ((((words >> 32) & _WORD) * (count - 1)) >> 32)
         return torch.where(wrong, names.gather(1, other % count), label)
 
-    def show(self, leaves: Leaves, rows: Tensor) -> Tensor:
-        """``[B, T, C, H, W]`` float32, in standard deviations from the mean of what is learnt from."""
+    def show(self, leaves: Leaves, rows: Tensor, by: Tensor | None = None) -> Tensor:
+        """``[B, T, C, H, W]`` float32, in standard deviations from the mean of what is learnt from.
+
+        Args:
+            leaves: of ``B`` tasks.
+            rows: ``[B, T]`` int64.
+            by: ``[B, T, 2]`` pixels that images are moved to the right and down, before what the task does to them.
+        """
         x = self._images[rows].float()
+        if by is not None:
+            right, down = (part[..., None, None, None] for part in by.unbind(2))
+            down_at, right_at = (torch.arange(size, device=x.device) for size in x.shape[-2:])
+            x = bilinear(x, right_at - right, down_at[:, None] - down)
         bent = (leaves["rotation"] != 0.0) | (leaves["right"] != 0.0) | (leaves["down"] != 0.0)
         if bool(bent.any()):
             x = torch.where(_beside(bent, x), _moved(x, leaves), x)

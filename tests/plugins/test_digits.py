@@ -211,6 +211,33 @@ def test_examples_hang_on_their_own_task_and_row_key_alone(evolved: Batch) -> No
     assert bool(members(evolved.leaves["classes"]).gather(1, y).all())
 
 
+def test_jitter_moves_examples_and_nothing_else(evolved: Batch) -> None:
+    jittered, keys = DigitsDomain(jitter=1.5), torch.arange(len(evolved)) * 5 + 1
+    still, (x, y) = (domain.examples(evolved, Stream(3).rows(keys), 11) for domain in (DOMAIN, jittered))
+    assert torch.equal(still[1], y)
+    some = torch.tensor([17, 3])
+    again = jittered.examples(evolved.take(some), Stream(3).rows(keys[some]), 11)
+    assert torch.equal(again[0], x[some]), "an image moves as its own row key says"
+    plain = DOMAIN.named("all")
+    before, after = (domain.examples(plain, Stream(3), 200)[0][0, :, 0] for domain in (DOMAIN, jittered))
+    moved = middles(after) - middles(before)
+    assert 1.0 < float(moved.abs().max()) < 1.6
+    assert abs(float(moved.mean())) < 0.15
+    # To the sides, where most digits leave room.
+    assert float(moved[:, 0].std()) == pytest.approx(1.5 / 3.0**0.5, rel=0.15)
+    who = agents(MlpNetwork(MlpOptions()))
+    assert torch.equal(
+        lived(plain, MlpNetwork(MlpOptions()), who).fitness, lived(plain, MlpNetwork(MlpOptions()), who, jittered).fitness
+    )
+
+
+def middles(images: Tensor) -> Tensor:
+    """``[T, 2]``: where the light of images that are dark at their edges has its middle."""
+    light = images - images.amin(dim=(1, 2), keepdim=True)
+    where = torch.arange(8.0)
+    return torch.stack([(light.sum(dim=over) * where).sum(dim=1) / light.sum(dim=(1, 2)) for over in (1, 2)], dim=1)
+
+
 @pytest.mark.parametrize("classes", [0b11, 0b1010010010, genome.ALL])
 def test_wrong_labels_have_their_share_and_are_always_the_same(classes: int) -> None:
     images = DOMAIN.images(CPU)
