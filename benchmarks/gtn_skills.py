@@ -143,7 +143,7 @@ def skills(report: Report, seeds: range, quick: bool) -> None:
         print(f"  seed {seed}: " + ", ".join(f"{name} {values[-1]:.1f}" for name, values in found.items()), flush=True)
     for name, values in found.items():
         middle, gain = sorted(values)[len(values) // 2], name.endswith("less real ones, six steps")
-        unit = "s" if "seconds" in name else "" if name.endswith("steps of it") else "%"
+        unit = "s" if "seconds of" in name else "" if name.endswith("steps of it") else "%"
         goal, met = ("> 0 in every seed", min(values) > 0.0) if gain else (None, None)
         report.add_row(name, middle, unit, goal, met, (min(values), max(values)))
 

@@ -49,9 +49,9 @@ class Resplit(Source):
 
 
 @cache
-def digits(number: int) -> DigitsDomain:
+def digits(number: int, jitter: float = 0.0) -> DigitsDomain:
     """The domain with a split of its own: a test set of 500 images is easier or harder by a point or two than another."""
-    return DigitsDomain(Resplit(number=number))
+    return DigitsDomain(Resplit(number=number), jitter=jitter)
 
 
 class Widths:
@@ -84,6 +84,7 @@ class Training:
         options: of the plugin.
         seed: of everything, the split of the images too.
         networks: that learners are made of, by name.
+        jitter: pixels by which real examples are moved at most.
 
     Attributes:
         seconds: processor seconds that it took, validations included.
@@ -91,8 +92,9 @@ class Training:
         best: percent of validation images that learners of the best teacher name rightly.
     """
 
-    def __init__(self, options: GtnOptions, seed: int, networks: Mapping[str, Network]) -> None:
-        self.options, self.networks, self.domain, self._rng = options, networks, digits(seed), Stream(seed).child("gtn")
+    def __init__(self, options: GtnOptions, seed: int, networks: Mapping[str, Network], jitter: float = 0.0) -> None:
+        self.options, self.networks, self._rng = options, networks, Stream(seed).child("gtn")
+        self.domain = digits(seed, jitter)
         spaces = (self.domain.inputs, self.domain.outputs)
         self.teacher: Teacher = new(options, *spaces, self.examples, self._rng.child("teacher"))
         self.seconds, self.failed, self.done, self.best = 0.0, 0, 0, -math.inf

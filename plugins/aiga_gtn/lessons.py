@@ -34,6 +34,19 @@ class Lesson(NamedTuple):
         return Lesson(*(None if part is None else part[steps] for part in self))  # type: ignore[arg-type]
 
 
+def one_each(x: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """``[classes, *shape]``: the first example of each class; all darkest where there is none.
+
+    Args:
+        x: ``[N, *shape]`` examples.
+        labels: ``[N]`` int64.
+        classes: how many there are.
+    """
+    first = labels == torch.arange(classes, device=labels.device)[:, None]
+    there = first.any(dim=1).reshape(-1, *[1] * (x.ndim - 1))
+    return torch.where(there, x[first.int().argmax(dim=1)], x.min())
+
+
 class Material(Protocol):
     """What lessons are made of; a ``torch.nn.Module``.
 

@@ -15,7 +15,7 @@ from aiga.threads import threads
 from aiga_gtn.descent import adam, known
 from aiga_gtn.inner import teach
 from aiga_gtn.learners import Group, Nursery
-from aiga_gtn.lessons import Examples
+from aiga_gtn.lessons import Examples, one_each
 from aiga_gtn.options import GtnOptions
 from aiga_gtn.outer import meta_gradient
 from aiga_gtn.teacher import Teacher
@@ -129,9 +129,7 @@ class GtnModule(pl.LightningModule):
         with torch.inference_mode(False), torch.no_grad():
             lesson = self.teacher.draw(self.rng.child("shown"))
             x = self.teacher.show(lesson, 0, self.teacher.steps).x.flatten(0, 1)
-            first = lesson.labels.flatten() == torch.arange(self.teacher.classes, device=x.device)[:, None]
-            there = first.any(dim=1).reshape(-1, *[1] * (x.ndim - 1))
-            return torch.where(there, x[first.int().argmax(dim=1)], x.min()).cpu()
+            return one_each(x, lesson.labels.flatten(), self.teacher.classes).cpu()
 
     def _follow(self, rng: aiga.Stream) -> Tensor | None:
         """One outer step's loss, as :meth:`training_step` answers it."""

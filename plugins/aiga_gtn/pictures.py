@@ -15,6 +15,7 @@ from aiga.plots import Curve, Panel, plot, png
 from aiga.tiles import Picture, captioned, framed
 from aiga_gtn.inner import courses
 from aiga_gtn.learners import Nursery
+from aiga_gtn.lessons import one_each
 
 if TYPE_CHECKING:
     from aiga_gtn.module import GtnModule
@@ -48,9 +49,8 @@ def lessons(module: GtnModule) -> Picture:
         steps = sorted(set(np.linspace(0, module.teacher.steps - 1, SHOWN).round().astype(int).tolist()))
         rows = {}
         for step in steps:
-            x, labels = module.teacher.show(lesson, step, step + 1).x[0], lesson.labels[step]
-            first = [int((labels == label).int().argmax()) for label in range(module.teacher.classes)]
-            rows[f"step {step + 1} of {module.teacher.steps}"] = x[first].cpu()
+            shown = one_each(module.teacher.show(lesson, step, step + 1).x[0], lesson.labels[step], module.teacher.classes)
+            rows[f"step {step + 1} of {module.teacher.steps}"] = shown.cpu()
     return _page(rows)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -12,7 +14,7 @@ from torch import Tensor
 
 from aiga import Network, Stream
 from aiga.testing.linear import LinearNetwork
-from aiga_gtn import inner, outer
+from aiga_gtn import inner, outer, replay
 from aiga_gtn.learners import Group, Nursery
 from aiga_gtn.lessons import Lesson
 from aiga_gtn.options import GtnOptions
@@ -133,6 +135,22 @@ def test_replayed_it_needs_the_memory_of_a_block_and_not_of_all_steps() -> None:
     once, many = (peak(lambda school=school: school.follow(block=2)) for school in (short, long))
     assert many < 1.1 * once
     assert peak(lambda: long.follow()) > 4 * peak(lambda: short.follow())
+
+
+def test_replayed_a_chain_keeps_one_state_a_block() -> None:
+    weight, made = torch.ones(3, requires_grad=True), list[weakref.ref[Tensor]]()
+
+    def block(number: int, state: replay.State) -> replay.State:
+        (x,) = state
+        for _ in range(5):
+            x = torch.sin(x)
+            made.append(weakref.ref(x))
+        return (x * weight,)
+
+    (end,) = replay.chain(block, 6, (torch.rand(3, requires_grad=True),), (weight,), replay=True)
+    gc.collect()
+    assert not [one for one in made if one() is not None], "states within blocks are let go"
+    assert [len(state) for state in end.grad_fn.starts] == [1] * 6  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("architectures", ["common", "sampled"])

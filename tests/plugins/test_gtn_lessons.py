@@ -13,7 +13,7 @@ from aiga import InputError, Space, Stream
 from aiga_gtn import load, storing
 from aiga_gtn.inner import courses, teach
 from aiga_gtn.learners import Nursery
-from aiga_gtn.lessons import Lesson
+from aiga_gtn.lessons import Lesson, one_each
 from aiga_gtn.options import GtnOptions
 from aiga_gtn.teacher import Teacher, new
 
@@ -197,3 +197,9 @@ def test_a_teacher_for_other_inputs_or_classes_is_refused(tmp_path: Path) -> Non
     for inputs, outputs in ((IMAGES, DOMAIN.outputs), (DOMAIN.inputs, CLASSES)):
         with pytest.raises(InputError, match="is no teacher for inputs"):
             load(tmp_path / "teacher.safetensors", inputs, outputs, examples)
+
+
+def test_of_each_class_the_first_example_is_shown_and_of_none_the_darkest() -> None:
+    x = torch.tensor([[1.0, 2.0], [3.0, -4.0], [5.0, 6.0]])
+    shown = one_each(x, torch.tensor([2, 0, 2]), 3)
+    assert shown.tolist() == [[3.0, -4.0], [-4.0, -4.0], [1.0, 2.0]]
