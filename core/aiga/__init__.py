@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from aiga.experiment import resume as resume
     from aiga.experiment import run as run
     from aiga.hooks import Options as Options
+    from aiga.hooks import Plan as Plan
     from aiga.hooks import Plugin as Plugin
     from aiga.hooks import Subject as Subject
     from aiga.hooks import wrapper as wrapper
@@ -65,7 +66,7 @@ _HOME = {
     "engine": "Progress Watcher",
     "errors": "AigaError InputError PluginError StorageError",
     "experiment": "open resume run",
-    "hooks": "Options Plugin Subject wrapper",
+    "hooks": "Options Plan Plugin Subject wrapper",
     "niches": "Niches",
     "pillars": "Standing",
     "reports": "Contestant Report",

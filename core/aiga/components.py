@@ -185,9 +185,9 @@ class Network(Protocol):
 class Optimiser(Protocol):
     """Improves agents in their niches; the core owns and saves its state, one row an agent.
 
-    Capability: ``losses(trajectory: Trajectory, lives: int) -> Tensor``, ``[P]``: what it descends, for each of ``P`` recorded
+    Capabilities: ``losses(trajectory: Trajectory, lives: int) -> Tensor``, ``[P]``: what it descends, of each of ``P`` recorded
     lives, ``lives`` of each agent in a row; differentiable in the trajectory's logits, and so for trainers that follow it
-    further than into an agent's leaves.
+    further than into an agent's leaves. ``check(domain)`` (raises :class:`aiga.InputError` where it lacks what it needs there).
     """
 
     def start(self, agents: Population) -> State:

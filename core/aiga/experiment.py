@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ from aiga import discovery, keeping
 from aiga.complaints import Complaints
 from aiga.config import Config, ConfigError
 from aiga.engine import Engine, Watcher
-from aiga.errors import InputError
+from aiga.errors import AigaError, InputError, PluginError
 from aiga.founding import check_initial_agent, check_networks, check_redraw
+from aiga.hooks import Plan
 from aiga.host import Host
 from aiga.machine import choose_device, cores, machine
 from aiga.meter import Meter
@@ -129,6 +131,8 @@ def _assemble(config: Config, complaints: Complaints, new: bool = False) -> Asse
         with complaints.collecting(("population", "domain")):
             domain.check()
     complaints.check()
+    if new:
+        _check_plugins(config, found)
     executor = components.get("executor", config.run.executor)
     workers = cores() if config.run.workers == "auto" else config.run.workers
     if hasattr(executor, "configure"):
@@ -136,6 +140,32 @@ def _assemble(config: Config, complaints: Complaints, new: bool = False) -> Asse
     if domain is not None and hasattr(domain, "configure"):
         domain.configure(threads=max(1, workers))
     return Assembled(discovery.resolve(config, found.sources, found.plugins), found.sources, found.plugins, components, device)
+
+
+def _check_plugins(config: Config, found: discovery.Gathered) -> None:
+    """Lets the optimiser and every plugin say what they lack, now that all components are there.
+
+    Raises:
+        InputError: with every mistake found.
+    """
+    components, population, slots = found.components, config.population, config.slots
+    domain, complaints = components.get("domain", population.domain), Complaints(config.source)
+    networks = {name: components.get("network", name) for name in population.networks}
+    owners = {"select": slots.select, "improve": slots.improve}
+    plan = Plan(domain, networks, population.niches, owners, components.get)
+    optimiser: Any = components.all("optimiser").get(slots.improve)
+    asked = [(plugin.name, partial(plugin.check, plan)) for plugin in found.plugins if hasattr(plugin, "check")]
+    if hasattr(optimiser, "check"):
+        asked.append((components.owner("optimiser", slots.improve), partial(optimiser.check, domain)))
+    for name, check in asked:
+        with complaints.collecting():
+            try:
+                check()
+            except AigaError:
+                raise
+            except Exception as error:
+                raise PluginError(f"plugin {name!r} raised in check: {type(error).__name__}: {error}") from error
+    complaints.check()
 
 
 def run(

@@ -6,7 +6,7 @@ A plugin overrides the ``aiga_*`` methods it needs; arguments it does not use ma
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -15,7 +15,7 @@ import pluggy
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from aiga.components import Domain, Lab, Registry
+from aiga.components import Domain, Lab, Network, Registry
 from aiga.data import Event, Offers, Pairs, Population, Scores, Trajectory, Verdict
 from aiga.pillars import Standing
 
@@ -37,6 +37,25 @@ def absolute(path: str) -> str:
     For ``Annotated[str, AfterValidator(absolute)]``: a run keeps options as they were read, and is resumed from anywhere.
     """
     return str(Path(path).expanduser().absolute()) if path else path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run that is to start is made of.
+
+    Attributes:
+        domain: that of ``[population]``.
+        networks: those of ``[population]``, by name.
+        niches: that the run is to be founded with.
+        slots: who owns ``select`` and ``improve``.
+        component: a registered component, by its sort and name; KeyError names what there is.
+    """
+
+    domain: Domain
+    networks: Mapping[str, Network]
+    niches: int
+    slots: Mapping[str, str]
+    component: Callable[[str, str], Any]
 
 
 @dataclass(frozen=True)
@@ -92,6 +111,13 @@ class Plugin:
     def advice(self, domain: Domain) -> list[str]:
         """Lines on options that do not suit ``domain``, as scores of domains differ in scale; read after the notice."""
         return []
+
+    def check(self, plan: Plan) -> None:
+        """Called before a run is begun and anything is written.
+
+        Raises:
+            InputError: where this plugin could not do in such a run what it is enabled for; names table, key and remedy.
+        """
 
     def checkup(self) -> list[str]:
         """Lines for `aiga plugin doctor`, such as what was compiled; what it raises is a problem, told with its text."""

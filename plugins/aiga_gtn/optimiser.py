@@ -47,14 +47,22 @@ class GtnOptimiser:
         self._teacher: Teacher | None = None
         self._envs: Batch | None = None  # whose real examples a teacher may show
 
+    def check(self, domain: aiga.Domain) -> None:
+        """Reads the teacher, so that what is wrong with it is told before a run is begun.
+
+        Raises:
+            aiga.InputError: if there is none, or none for this domain.
+        """
+        self._there()
+        self._read(domain)
+
     def start(self, agents: Population) -> State:
         """Fresh state.
 
         Raises:
             aiga.InputError: if there is no teacher.
         """
-        if not self._path:
-            raise aiga.InputError(f'{_OPTION}: empty, and the optimiser "gtn" needs a teacher. {_TRAIN}.')
+        self._there()
         return {batch.kind.hash: _start(flatten(batch.leaves)) for batch in agents.explicit_kinds()}
 
     def improve(self, lab: aiga.Lab, niches: Pairs, state: State, steps: int) -> tuple[Population, State]:
@@ -85,20 +93,25 @@ class GtnOptimiser:
             lab.meter.count({"gradient_steps": done, "examples": done * shown.x.shape[1]}, "improve")
         return Population(tuple(batches)), state
 
+    def _there(self) -> None:
+        if not self._path:
+            raise aiga.InputError(f'{_OPTION}: empty, and the optimiser "gtn" needs a teacher. {_TRAIN}.')
+
     def _ready(self, lab: aiga.Lab, niches: Pairs) -> Teacher:
         """The teacher, where the agents are; its real examples, if it has any, are of where they live."""
         device = niches.agents.batches[0].device
         first, _ = niches.envs.take(niches.env[:1])
         self._envs = first.batches[0]
         if self._teacher is None:
-            self._teacher = self._read(lab.domain)
+            self._teacher, self.digest = self._read(lab.domain)
         if isinstance(self._teacher.material, Real) and len(torch.unique(niches.envs.hashes[niches.env])) > 1:
             what = "shows real examples, which are those of one environment, and there are several"
             remedy = "Write [population] niches = 1, or name a teacher that makes its own"
             raise aiga.InputError(f"{_OPTION}: {self._path} {what}. {remedy}.")
         return self._teacher.to(device)
 
-    def _read(self, domain: aiga.Domain) -> Teacher:
+    def _read(self, domain: aiga.Domain) -> tuple[Teacher, str]:
+        """The teacher, and the digest of its files."""
         if domain.outputs.kind != "discrete" or len(domain.outputs.shape) != 1:
             raise aiga.InputError(f"{_OPTION}: a teacher teaches classes, and {type(domain).__name__} asks for something else.")
 
@@ -111,13 +124,15 @@ class GtnOptimiser:
         try:
             teacher = load(path, domain.inputs, domain.outputs, examples)
         except aiga.InputError as error:
-            raise aiga.InputError(f"{_OPTION}: {error}") from error
+            if not self.digest:
+                raise aiga.InputError(f"{_OPTION}: {error}") from error
+            what = f"{path} is gone or damaged, and this run was begun with it"
+            raise aiga.InputError(f"{_OPTION}: {what}. Put that file back, or start a new run.") from error
         digest = hashlib.sha256(path.read_bytes() + path.with_suffix(".json").read_bytes()).hexdigest()
         if self.digest not in ("", digest):
             what = "is another teacher than the one this run was begun with; one run is not two searches"
             raise aiga.InputError(f"{_OPTION}: {path} {what}. Put that file back, or start a new run.")
-        self.digest = digest
-        return teacher
+        return teacher, digest
 
 
 def _start(rows: Tensor) -> Columns:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from safetensors.torch import load as unpack
 from safetensors.torch import save
+from torch import nn
 
 import aiga
 from aiga_gtn import teacher as teachers
@@ -50,12 +51,27 @@ def load(path: Path, inputs: aiga.Space, outputs: aiga.Space, examples: Examples
             raise ValueError(f"made for inputs {told['inputs']} and {told['classes']} classes")
         options = GtnOptions.model_validate_json(json.dumps(told["options"]))
         teacher = teachers.new(options, inputs, outputs, examples, aiga.Stream(0))
-        teacher.load_state_dict(unpack(path.read_bytes()))
+        fill(teacher, path)
     except aiga.InputError:
         raise
     except Exception as error:
         what = f"{path} is no teacher for inputs {inputs.shape} and outputs {outputs.shape}"
-        raise aiga.InputError(
-            f"{what} ({type(error).__name__}: {error}). Train one: aiga train with the trainer gtn."
-        ) from error
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise aiga.InputError(f"{what} ({why}). Train one: aiga train with the trainer gtn.") from error
     return teacher
+
+
+def fill(teacher: nn.Module, path: Path) -> None:
+    """Takes what a teacher has learnt from a file.
+
+    Raises:
+        ValueError: if it holds numbers that none can have learnt.
+        RuntimeError: if it is of another teacher.
+    """
+    state, own = unpack(path.read_bytes()), teacher.state_dict()
+    for name, value in state.items():
+        if name in own and value.dtype != own[name].dtype:
+            raise ValueError(f"{name} is of {value.dtype}, not of {own[name].dtype}")
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise ValueError(f"{name} has numbers that are not finite")
+    teacher.load_state_dict(state)

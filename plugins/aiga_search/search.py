@@ -20,8 +20,8 @@ from aiga.components import Structure
 from aiga.data import NOBODY, Offers, Pairs, Scores, Verdict
 from aiga.forecasts import Trust
 from aiga_search.options import SearchOptions
-from aiga_search.site import Residents, Site, kinds_of
-from aiga_search.training import parameters, trained
+from aiga_search.site import Residents, Site, kinds_of, no_space
+from aiga_search.training import optimiser_of, parameters, trained
 from aiga_search.trials import Trial, Trials
 
 
@@ -89,6 +89,26 @@ class ArchitectureSearch(aiga.Plugin):
     @abstractmethod
     def leaving(self, residents: Residents, scores: Tensor) -> Tensor:
         """``[R]`` int64 keys of residents to retire when others with these ``[A]`` scores are admitted."""
+
+    def check(self, plan: aiga.Plan) -> None:
+        """There must be one environment, one network with a space, and the optimisers that are named."""
+        if plan.niches != 1 or len(plan.networks) != 1:
+            raise aiga.InputError(
+                f"[population]: {self.name} searches architectures of one network in one environment, found niches = "
+                f"{plan.niches} and the networks {', '.join(plan.networks)}. Write niches = 1 and one of the networks."
+            )
+        ((name, network),) = plan.networks.items()
+        if not hasattr(network, "space"):
+            raise aiga.InputError(f"[population] networks: {no_space(name)}")
+        for key in ("optimiser", "forecast"):
+            if not (wanted := getattr(self.options, key)):
+                continue
+            try:
+                found: Any = optimiser_of(plan.component, wanted)
+            except aiga.InputError as error:
+                raise aiga.InputError(f"[plugins.{self.name}.options] {key}: {error}") from error
+            if hasattr(found, "check"):
+                found.check(plan.domain)
 
     def standing(self, lab: aiga.Lab) -> aiga.Standing:
         """It searches where it owns ``select``: another owner scores no trial."""

@@ -45,6 +45,12 @@ class Residents:
         return Residents(structures, niches.key[rows], scores, niches.agent_ids[rows])
 
 
+def no_space(network: str) -> str:
+    """What to say of a network whose architectures cannot be searched."""
+    what = f'the network "{network}" has no space of architectures to search'
+    return f'{what}. Name another in [population] networks, such as "perceptron".'
+
+
 @dataclass(frozen=True)
 class Site:
     """Where a search takes place.
@@ -77,10 +83,7 @@ class Site:
             )
         network: aiga.Network = lab.component("network", names[0])
         if not hasattr(network, "space"):
-            raise aiga.InputError(
-                f'the network "{names[0]}" has no space of architectures to search. Name another in [population] networks, '
-                'such as "perceptron".'
-            )
+            raise aiga.InputError(no_space(names[0]))
         envs, _ = niches.envs.take(niches.env[:1])
         return Site(names[0], network, envs, niches.agents.batches[0].device)
 

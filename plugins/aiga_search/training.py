@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +29,7 @@ def trained(lab: aiga.Lab, pairs: Pairs, name: str, steps: int) -> Pairs:
     """
     if not len(pairs):
         return pairs
-    optimiser = optimiser_of(lab, name)
+    optimiser = optimiser_of(lab.component, name)
     networks: padding.Networks = lambda network: lab.component("network", network)  # noqa: E731
     taken, row = pairs.agents.take(pairs.agent)
     wide, where = padding.in_buckets(taken, networks, lab.domain)
@@ -37,14 +39,18 @@ def trained(lab: aiga.Lab, pairs: Pairs, name: str, steps: int) -> Pairs:
     return replace(pairs, agents=padding.out_of_buckets(improved, where, taken, networks, lab.domain), agent=row)
 
 
-def optimiser_of(lab: aiga.Lab, name: str) -> aiga.Optimiser:
+def optimiser_of(component: Callable[[str, str], Any], name: str) -> aiga.Optimiser:
     """A registered optimiser.
+
+    Args:
+        component: finds one.
+        name: of it.
 
     Raises:
         InputError: if there is none of this name.
     """
     try:
-        found: aiga.Optimiser = lab.component("optimiser", name)
+        found: aiga.Optimiser = component("optimiser", name)
     except KeyError as error:
         raise aiga.InputError(f"{error.args[0]}. Add [plugins.{name}] to the configuration, or name another.") from error
     return found

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from blobs import DOMAIN, Small, examples
+from safetensors.torch import load_file, save_file
 
 from aiga import InputError, Space, Stream
 from aiga_gtn import load, storing
@@ -197,6 +199,27 @@ def test_a_teacher_for_other_inputs_or_classes_is_refused(tmp_path: Path) -> Non
     for inputs, outputs in ((IMAGES, DOMAIN.outputs), (DOMAIN.inputs, CLASSES)):
         with pytest.raises(InputError, match="is no teacher for inputs"):
             load(tmp_path / "teacher.safetensors", inputs, outputs, examples)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda value: value.double(), "is of torch.float64, not of torch.float32"),
+        (lambda value: torch.full_like(value, torch.nan), "has numbers that are not finite"),
+        (lambda value: value[:1], "size mismatch"),
+    ],
+    ids=["type", "nan", "shape"],
+)
+def test_a_damaged_teacher_is_refused_in_one_line(spoil: Any, words: str, tmp_path: Path) -> None:
+    for file, content in storing.packed(teacher(), GtnOptions(steps=5, batch=7, noise=3, hidden=(6,))).items():
+        (tmp_path / file).write_bytes(content)
+    path = tmp_path / "teacher.safetensors"
+    state = load_file(path)
+    name = max(state, key=lambda name: state[name].numel())
+    save_file({**state, name: spoil(state[name]).contiguous()}, path)
+    with pytest.raises(InputError, match=f"is no teacher .*{words}") as caught:
+        load(path, DOMAIN.inputs, DOMAIN.outputs, examples)
+    assert "\n" not in str(caught.value)
 
 
 def test_of_each_class_the_first_example_is_shown_and_of_none_the_darkest() -> None:

@@ -19,7 +19,7 @@ from blobs import DOMAIN, examples, teach
 from search_runs import CONFIG, search
 
 import aiga
-from aiga import InputError, PluginError, Population, Stream, training
+from aiga import InputError, Population, Stream, training
 from aiga.components import Lab
 from aiga.data import Batch, Kind, Pairs, flatten
 from aiga.testing import OptimiserSuite, bench
@@ -267,8 +267,25 @@ def test_a_search_forecasts_by_a_teacher_and_once_lost_goes_on_to_the_same_end(t
 
 
 def test_a_search_without_the_teachers_file_says_which_option_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match=r"\[plugins.gtn.options\] teacher_file: empty"):
-        aiga.run(config(None), name="r", runs=tmp_path)
+    with pytest.raises(InputError, match=r"\[plugins.gtn.options\] teacher_file: empty"):
+        aiga.run(config(None), name="r", runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_teacher_that_is_gone_is_told_before_a_run_is_begun_and_what_to_do_when_one_is_resumed(
+    lab: Lab, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"teacher_file: .*gone.safetensors is no teacher .*Train one"):
+        GtnOptimiser(str(tmp_path / "gone.safetensors")).check(DOMAIN)
+    path = written(tmp_path)
+    optimiser = GtnOptimiser(str(path))
+    optimiser.check(DOMAIN)
+    optimiser.improve(lab, homes(1), optimiser.start(homes(1).agents), 1)
+    again = GtnOptimiser(str(path))
+    again.digest = optimiser.digest
+    path.unlink()
+    with pytest.raises(InputError, match=r"is gone or damaged, and this run was begun with it. Put that file back"):
+        again.improve(lab, homes(1), again.start(homes(1).agents), 1)
 
 
 def test_niches_agents_may_be_improved_by_a_teacher_and_metrics_tell_how_far(tmp_path: Path, trained: Path) -> None:

@@ -14,7 +14,6 @@ import torch
 from search_runs import NAMES, optimiser, search
 
 import aiga
-from aiga import PluginError
 from aiga.data import Kind
 from aiga.engine import Engine
 from aiga.replay import replay
@@ -153,15 +152,25 @@ def test_where_all_fail_whom_the_run_was_founded_with_stays(tmp_path: Path) -> N
     assert len(support.events(path, "rejected")) == 6
 
 
-def test_a_search_of_several_environments_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    config = support.merge(search("random-search"), {"population": {"niches": 2}})
-    with pytest.raises(PluginError, match=r"found 2 environments .* Write niches = 1"):
-        aiga.run(config, name="r", runs=tmp_path)
-
-
-def test_an_optimiser_that_is_not_there_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match=r"no optimiser named 'gone'.*Add \[plugins\.gone\]"):
-        aiga.run(search("random-search", optimiser="gone"), name="r", runs=tmp_path)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"population": {"niches": 2}}, r"\[population\]: .*found niches = 2 .* Write niches = 1"),
+        (
+            {"population": {"networks": ["rnn"]}, "plugins": {"rnn": {}}},
+            r'\[population\] networks: the network "rnn" has no space.*"perceptron"',
+        ),
+        ({"plugins": {"random-search": {"options": {"optimiser": "gone"}}}}, r"options\] optimiser: no optimiser named 'gone'"),
+        ({"plugins": {"random-search": {"options": {"forecast": "gone"}}}}, r"forecast: no .*'gone'.*Add \[plugins\.gone\]"),
+    ],
+    ids=["niches", "network", "optimiser", "forecast"],
+)
+def test_what_cannot_be_searched_is_refused_before_anything_is_written(
+    changes: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(aiga.InputError, match=words):
+        aiga.run(support.merge(search("random-search"), changes), name="r", runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_what_other_plugins_propose_for_other_environments_is_left_alone(tmp_path: Path) -> None:

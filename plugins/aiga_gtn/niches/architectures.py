@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import torch
@@ -16,21 +16,22 @@ from aiga.streams import combine
 MUTANT, RANDOM = "mutate+taught", "random+taught"
 
 
-def networks_of(lab: aiga.Lab, names: Sequence[str]) -> dict[str, aiga.Network]:
+def networks_of(component: Callable[[str, str], Any], names: Sequence[str], agents: Iterable[str]) -> dict[str, aiga.Network]:
     """The networks whose architectures are tried, by name.
 
     Args:
-        lab: the run.
+        component: finds one.
         names: of them; none for those that the niches' agents are made of and that have a space.
+        agents: networks that these are made of.
 
     Raises:
         InputError: for a name that is no registered network, or one without a space.
     """
-    given = list(names) or sorted({batch.kind.component for batch in lab.niches.agents.batches})
+    given = list(names) or sorted(set(agents))
     found, where = dict[str, aiga.Network](), "[plugins.gtn-niches.options] networks"
     for name in given:
         try:
-            network: aiga.Network = lab.component("network", name)
+            network: aiga.Network = component("network", name)
         except KeyError as error:
             raise aiga.InputError(f"{where}: {error.args[0]}. Add [plugins.{name}], or name another.") from error
         if hasattr(network, "space"):

@@ -54,7 +54,7 @@ class GtnNiches(aiga.Plugin):
 
     def standing(self, lab: aiga.Lab) -> aiga.Standing:
         """It acts where architectures can be searched, and be it that lots choose among them."""
-        if not networks_of(lab, self.options.networks):
+        if not self._networks(lab):
             return aiga.Standing(
                 False, "no niche's agent is of a network whose architecture is searched: name parts of it in the option search"
             )
@@ -73,6 +73,10 @@ class GtnNiches(aiga.Plugin):
         self._imitation, self._failed, self._offers = state["imitation"], state["failed"], state["offers"]
         self._newborn, self._waiting = {}, {}
 
+    def check(self, plan: aiga.Plan) -> None:
+        """Networks that the option names must be there, and have a space."""
+        networks_of(plan.component, self.options.networks, plan.networks)
+
     def aiga_register(self, registry: aiga.Registry) -> None:
         registry.screen("gtn-niches.forecast", self.screen_forecast, aiga.Cost.SURROGATE)
         registry.screen("gtn-niches.trial", self.screen_trial, aiga.Cost.REAL)
@@ -80,7 +84,7 @@ class GtnNiches(aiga.Plugin):
     def aiga_generate(self, lab: aiga.Lab) -> Pairs | None:
         """Trains teachers where it is time to, and proposes architectures where it is."""
         self._newborn, self._waiting = {}, {}
-        networks = networks_of(lab, self.options.networks)
+        networks = self._networks(lab)
         if not len(lab.niches) or not networks:
             return None
         if self._due(lab, self.options.train_every):
@@ -178,6 +182,9 @@ class GtnNiches(aiga.Plugin):
         if self._imitation == self._imitation:
             out["imitation"] = self._imitation
         return {**out, **self._trust.metrics()}
+
+    def _networks(self, lab: aiga.Lab) -> dict[str, aiga.Network]:
+        return networks_of(lab.component, self.options.networks, (batch.kind.component for batch in lab.niches.agents.batches))
 
     def _due(self, lab: aiga.Lab, every: int) -> bool:
         return lab.iteration > 0 and lab.iteration % every == 0

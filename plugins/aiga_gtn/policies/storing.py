@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from safetensors.torch import load as unpack
 from safetensors.torch import save
 
 import aiga
 from aiga_gtn.policies.options import GtnPolicyOptions
 from aiga_gtn.policies.teacher import PolicyTeacher
+from aiga_gtn.storing import fill
 
 NAME = "teacher"
 VERSION = 1
@@ -47,9 +47,10 @@ def load_policy(path: Path, inputs: aiga.Space, outputs: aiga.Space) -> PolicyTe
             raise ValueError(f"made for inputs {told['inputs']} and outputs {told['outputs']}")
         options = GtnPolicyOptions.model_validate_json(json.dumps(told["options"]))
         teacher = PolicyTeacher(options, inputs, outputs, aiga.Stream(0))
-        teacher.load_state_dict(unpack(path.read_bytes()))
+        fill(teacher, path)
     except Exception as error:
         what = f"{path} is no teacher of policies for inputs {inputs.shape} and outputs {outputs.shape}"
         remedy = "Train one: aiga train with the trainer gtn-policy."
-        raise aiga.InputError(f"{what} ({type(error).__name__}: {error}). {remedy}") from error
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise aiga.InputError(f"{what} ({why}). {remedy}") from error
     return teacher
