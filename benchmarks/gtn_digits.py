@@ -72,7 +72,7 @@ class Runs:
 
     def train(self, seed: int, networks: dict[str, Network], outer: int, jitter: float = 0.0, **options: Any) -> Training:
         """A teacher on its seed."""
-        outer = max(9, round(outer * self._share)) if outer else 0
+        outer = max(2, round(outer * self._share)) if outer else 0
         given = GtnOptions(**{"learners": 4, "decay": outer, **options})
         training = Training(given, seed, networks, jitter).run(outer)
         about = ", ".join(f"{key} {value}" for key, value in options.items())
@@ -189,7 +189,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     report = Report("gtn_digits", packages=("aiga", "torch"))
-    runs = Runs(1 if given.quick else given.seeds, 0.02 if given.quick else 1.0, report)
+    runs = Runs(1 if given.quick else given.seeds, 0.004 if given.quick else 1.0, report)
     for part in given.parts:
         print(f"{part}: {PARTS[part].__doc__}", flush=True)
         PARTS[part](runs)

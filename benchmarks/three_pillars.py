@@ -3,11 +3,11 @@
 POET invents mazes, agents are plastic networks of unlike architectures, and Generative Teaching Networks screen architectures
 and hand skills on. A run ends with the iteration in which its counted environment steps are spent, everyone's among them. Then
 every niche's agent lives in every maze that is active at the end, once as it is and once with its traces held at zero, in the
-same lives. The example's options were chosen by looking at seeds 0 to 7, 10 and 11.
+same lives. The example's options were chosen by looking at seeds 0 to 12.
 
     python benchmarks/three_pillars.py                 # three seeds of the example
     python benchmarks/three_pillars.py --without gtn-niches
-    python benchmarks/three_pillars.py --device cpu cuda --seeds 8    # the same search on both, side by side
+    python benchmarks/three_pillars.py --device cpu cuda --seeds 13   # the same search on both, side by side
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def main() -> None:
     """Seeds one after another, on each device."""
     settled()
     parser = arguments(__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[8, 9, 12])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[13, 14, 15])
     parser.add_argument("--steps", type=int, default=20_000_000, help="environment steps of each run")
     parser.add_argument("--device", nargs="+", default=["cpu"], help="cpu, cuda, or both side by side")
     parser.add_argument("--without", default="", help="a plugin to leave out")
