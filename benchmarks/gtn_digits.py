@@ -11,6 +11,7 @@ or two than another, for any learner. Figures are means over learners and median
 Seconds are processor seconds of one thread, validations included.
 
     python benchmarks/gtn_digits.py --parts headline curricula
+    python benchmarks/gtn_digits.py --parts headline --first 8 --seeds 5    # of which nothing was chosen
 """
 
 from __future__ import annotations
@@ -54,13 +55,13 @@ class Runs:
     """Trainings by what they are of, each done once.
 
     Args:
-        seeds: of each.
+        seeds: of each training.
         share: of the outer steps that are done.
         report: gets the rows.
     """
 
-    def __init__(self, seeds: int, share: float, report: Report) -> None:
-        self.seeds, self._share, self._report = range(seeds), share, report
+    def __init__(self, seeds: range, share: float, report: Report) -> None:
+        self.seeds, self._share, self._report = seeds, share, report
 
     @cache  # noqa: B019 - as long as the benchmark lasts
     def trained(self, teacher: str, seed: int, inner: int = 10, network: str = "perceptron", steps: int = STEPS) -> Training:
@@ -186,10 +187,12 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="what to measure")
     parser.add_argument("--seeds", type=int, default=3, help="of every training")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
     given = parser.parse_args()
     torch.set_num_threads(1)
     report = Report("gtn_digits", packages=("aiga", "torch"))
-    runs = Runs(1 if given.quick else given.seeds, 0.004 if given.quick else 1.0, report)
+    seeds = range(given.first, given.first + (1 if given.quick else given.seeds))
+    runs = Runs(seeds, 0.004 if given.quick else 1.0, report)
     for part in given.parts:
         print(f"{part}: {PARTS[part].__doc__}", flush=True)
         PARTS[part](runs)

@@ -24,6 +24,35 @@ SMALL = {
     "text": ["plugins.meta-gradient.options.lifetimes=2"],
 }
 
+BARE = """
+import pytorch_lightning as pl
+import torch
+
+import aiga
+
+
+class Module(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def training_step(self, batch, number):
+        return self.weight.sum()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class Bare(aiga.Plugin):
+    name = "bare"
+
+    def aiga_register(self, registry):
+        registry.trainer("bare", self)
+
+    def make(self, setup):
+        return Module(), torch.utils.data.DataLoader(torch.zeros(4, 1))
+"""
+
 
 def trained(folder: Path, name: str, *overrides: str, label: str = "t") -> Any:
     """Three steps of one agent of an example's first network, or as ``overrides`` say."""
@@ -127,6 +156,19 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path: 
     with pytest.raises(aiga.InputError, match=r'"pairs" is no named .* "recall"\. Did you mean "pair"\?'):
         trained(tmp_path, "recall", "plugins.meta-gradient.options.validate_on=pairs")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_trainer_that_begins_from_no_agent_refuses_one(tmp_path: Path) -> None:
+    trained(tmp_path, "recall", "train.max_steps=1", label="first")
+    agent = tmp_path / "first" / "agents" / "last.safetensors"
+    start = f"population.initial_agent={agent}"
+    trained(tmp_path, "recall", "train.max_steps=1", start, label="second")
+    file = tmp_path / "bare.py"
+    file.write_text(BARE)
+    bare = ["train.trainer=bare", f"plugins.bare.path={file}"]
+    with pytest.raises(aiga.InputError, match=r'initial_agent.*: the trainer "bare" begins from no agent\. Leave it out\.'):
+        trained(tmp_path, "recall", *bare, start, label="third")
+    assert not (tmp_path / "third").exists()
 
 
 def test_a2c_is_refused_where_there_is_nothing_to_choose(tmp_path: Path) -> None:

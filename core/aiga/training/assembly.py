@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ class TrainingSetup:
         trainer: name of the component that is set up.
         base: the folder that the path of an initial agent starts from.
         source: of the configuration, for complaints.
+        begun: names of the networks whose agents the trainer took, as often as it did.
     """
 
     trainer: str
@@ -46,6 +47,7 @@ class TrainingSetup:
     population: PopulationTable | None
     base: Path
     source: Source
+    begun: list[str] = field(default_factory=list)
 
     @property
     def domain(self) -> Domain | None:
@@ -73,6 +75,7 @@ class TrainingSetup:
         if domain is None or population is None:
             what = f'[population]: missing, and the trainer "{self.trainer}" needs one. Write a table with domain and networks.'
             raise InputError(what)
+        self.begun.extend(population.networks)
         return Population(tuple(self._newborn(name, domain, population, count) for name in population.networks))
 
     def named(self, environment: str, option: str) -> Batch:

@@ -123,7 +123,8 @@ def ready(
     """
     seed_generators(made.config.run.seed, "make")
     with guarded(made.plugin, lambda: "make"):
-        answer = made.trainer.make(made.setup(path))
+        setup = made.setup(path)
+        answer = made.trainer.make(setup)
     if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], pl.LightningModule)):
         what = "make of its trainer must answer a LightningModule and its data"
         raise PluginError(f"plugin {made.plugin!r}: {what}, not {answer!r:.80}")
@@ -135,6 +136,9 @@ def ready(
     # The other bar of Lightning's hides the cursor, which a second Ctrl-C would leave hidden, and counts epochs to -2.
     first += [TQDMProgressBar()] if bar else []
     complaints = Complaints(made.config.source)
+    if setup.population is not None and setup.population.initial_agent is not None and not setup.begun:
+        what = f'the trainer "{setup.trainer}" begins from no agent. Leave it out.'
+        complaints.add(("population", "initial_agent"), what)
     trainer = None
     try:
         trainer = _trainer(train, path, [*first, *callbacks, keeper], TensorCheckpoints(made.plugin, found), saved)
