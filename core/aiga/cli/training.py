@@ -81,6 +81,8 @@ def _closing(finished: TrainingRun) -> Iterator[str]:
     yield f"TensorBoard:  {shlex.join(['tensorboard', '--logdir', str(finished.folder.tb)])}"
     for file in finished.agents:
         yield f"agent:        {file}"
+    for file in (each for each in finished.files if each not in finished.pictures):
+        yield f"file:         {file}"
     if finished.pictures:
         yield from _report(finished)
     elif finished.agents:
