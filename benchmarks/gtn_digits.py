@@ -57,11 +57,12 @@ class Runs:
     Args:
         seeds: of each training.
         share: of the outer steps that are done.
+        jitter: pixels by which perceptrons' real examples are moved at most.
         report: gets the rows.
     """
 
-    def __init__(self, seeds: range, share: float, report: Report) -> None:
-        self.seeds, self._share, self._report = seeds, share, report
+    def __init__(self, seeds: range, share: float, jitter: float, report: Report) -> None:
+        self.seeds, self.jitter, self._share, self._report = seeds, jitter, share, report
 
     @cache  # noqa: B019 - as long as the benchmark lasts
     def trained(self, teacher: str, seed: int, inner: int = 10, network: str = "perceptron", steps: int = STEPS) -> Training:
@@ -69,7 +70,7 @@ class Runs:
         networks: dict[str, Network] = {network: perceptron() if network == "perceptron" else convnet()}
         plain = network == "perceptron"
         rate = {} if plain else {"init_rate": CONV_RATE}
-        return self.train(seed, networks, steps, JITTER if plain else 0.0, teacher=teacher, steps=inner, **rate)
+        return self.train(seed, networks, steps, self.jitter if plain else 0.0, teacher=teacher, steps=inner, **rate)
 
     def train(self, seed: int, networks: dict[str, Network], outer: int, jitter: float = 0.0, **options: Any) -> Training:
         """A teacher on its seed."""
@@ -112,7 +113,7 @@ def headline(runs: Runs) -> None:
     runs.row("seconds of data", [runs.trained("data", seed).seconds for seed in runs.seeds], "s")
     gap = [runs.trained("full", seed).lost for seed in runs.seeds]
     runs.row("full: last loss on examples that were learnt from", gap, "nats")
-    many = [runs.train(seed, {"perceptron": perceptron()}, 0, JITTER, teacher="data", steps=100) for seed in runs.seeds]
+    many = [runs.train(seed, {"perceptron": perceptron()}, 0, runs.jitter, teacher="data", steps=100) for seed in runs.seeds]
     more = [training.tested() for training in many]
     runs.row("data, 100 steps at the first rate", more)
 
@@ -188,11 +189,12 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="what to measure")
     parser.add_argument("--seeds", type=int, default=3, help="of every training")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--jitter", type=float, default=JITTER, help="pixels that real examples are moved by, for perceptrons")
     given = parser.parse_args()
     torch.set_num_threads(1)
     report = Report("gtn_digits", packages=("aiga", "torch"))
     seeds = range(given.first, given.first + (1 if given.quick else given.seeds))
-    runs = Runs(seeds, 0.004 if given.quick else 1.0, report)
+    runs = Runs(seeds, 0.004 if given.quick else 1.0, given.jitter, report)
     for part in given.parts:
         print(f"{part}: {PARTS[part].__doc__}", flush=True)
         PARTS[part](runs)
