@@ -287,5 +287,8 @@ def test_what_it_cannot_be_trained_with_is_refused(tmp_path: Path) -> None:
     plugins = {"points": {"path": points.__file__}, "linear": {"path": linear.__file__}}
     with pytest.raises(InputError, match="choose from"):
         run(tmp_path, population={"domain": "points", "networks": ["linear"]}, plugins=plugins)
+    with pytest.raises(InputError, match=r'domain: .* lives in "digits" have no logits that gradients go through. Write'):
+        run(tmp_path, population={"domain": "digits"}, plugins={"digits": {}})
+    assert not (tmp_path / "t").exists()
     with pytest.raises(InputError, match="max_rate"):
         run(tmp_path, plugins={"gtn-policy": {"options": {"init_rate": 11.0}}})

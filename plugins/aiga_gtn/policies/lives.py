@@ -54,6 +54,21 @@ class Lives:
         failures = {life // lives: scores.reason(life) for life in reversed(ill)}
         return Judged(losses, _mean(scores, lives), failures, Counter(scores.cost))
 
+    def followed(self, group: Group, seed: Tensor) -> bool:
+        """Whether gradients go through recorded lives into who lives them; one learner of the group lives once to say so.
+
+        Args:
+            group: of learners.
+            seed: int64 of that life.
+        """
+        first = group.batch.take(torch.zeros(1, dtype=torch.int64))
+        leaves = {name: leaf.detach().requires_grad_(leaf.is_floating_point()) for name, leaf in first.leaves.items()}
+        with torch.enable_grad():
+            answer = self._live(replace(first, leaves=leaves), seed.reshape(1, 1), record=True)
+        assert isinstance(answer, tuple), "a recorded life comes with its trajectory"
+        logits = answer[1].extras.get("logits")
+        return logits is not None and logits.requires_grad
+
     def fitness(self, agents: Batch, seeds: Tensor) -> Tensor:
         """``[P]`` float64 on the host: means over the ``E`` lives of ``P`` agents; NaN where one failed.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiga
 from aiga.data import Population
-from aiga_gtn.learners import Nursery
+from aiga_gtn.learners import Group, Nursery
 from aiga_gtn.policies.lives import Lives
 from aiga_gtn.policies.options import GtnPolicyOptions
 from aiga_gtn.policies.teacher import PolicyTeacher
@@ -34,8 +34,8 @@ class GtnPolicyTrainer:
         """The module, and numbers to draw outer steps from.
 
         Raises:
-            aiga.InputError: without a domain and a network in ``[population]``, for a domain whose actions are no choice, and
-                for an optimiser that is not there or finds no losses in lives.
+            aiga.InputError: without a domain and a network in ``[population]``, for a domain whose actions are no choice or
+                whose recorded lives let no gradient through; for an optimiser that is not there or finds no losses in lives.
         """
         from aiga.training import draws
         from aiga_gtn.policies.module import GtnPolicyModule
@@ -47,6 +47,7 @@ class GtnPolicyTrainer:
         teacher = PolicyTeacher(options, *spaces, setup.rng("teacher"))
         nursery = Nursery(networks, *spaces, options.architectures, options.at_once)
         fresh = Nursery(networks, *spaces, "fixed", options.at_once)
+        _check_followed(setup, lives, fresh.draw(setup.rng("probe"), 1, teacher.rates.detach()))
         return GtnPolicyModule(teacher, nursery, fresh, lives, options, setup.rng()), draws(options.epoch)
 
     def agents(self, module: GtnPolicyModule) -> Population:
@@ -75,6 +76,19 @@ def checked(setup: aiga.Setup) -> aiga.Domain:
         what = f'the trainer gtn-policy needs actions to choose from, and "{setup.domain_name}" has none'
         raise aiga.InputError(f'[population] domain: {what}. Write "cartpole", or another domain of choices.')
     return domain
+
+
+def _check_followed(setup: aiga.Setup, lives: Lives, groups: list[Group]) -> None:
+    """Whether losses can be followed through the lives of every network: else the first step would find out.
+
+    Raises:
+        aiga.InputError: if not.
+    """
+    for group in groups:
+        if not lives.followed(group, setup.rng("probe").words(1)):
+            what = f'the trainer gtn-policy follows losses through lives, and lives in "{setup.domain_name}" have no logits'
+            remedy = 'Write "cartpole", or another domain in which the optimiser can improve agents'
+            raise aiga.InputError(f"[population] domain: {what} that gradients go through. {remedy}.")
 
 
 def _critic(setup: aiga.Setup, name: str) -> Any:
