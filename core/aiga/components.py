@@ -70,9 +70,9 @@ class Domain(Protocol):
     ``check()`` (raises :class:`aiga.InputError` where this machine lacks what it needs, before a run is begun),
     ``configure(threads=...)`` (called once, how many threads of its own to use), ``prepare(say)`` (what takes long before the
     first lifetime, such as compiling, called once before a run with a function that shows a line to the user),
-    ``path(network) -> str`` (by which of several ways it lives with a network, where their roundings differ: a run records the
-    way and is not resumed on another), and ``report(contestants: Mapping[str, Contestant], rng) -> Report``, the experiment
-    that trained agents are compared by, on lives that none was trained on.
+    ``path(network) -> str`` (by which of several ways it lives with a network, where they round differently, or with which
+    data: a run or a training keeps to that), and ``report(contestants: Mapping[str, Contestant], rng) -> Report``, the
+    experiment that trained agents are compared by, on lives that none was trained on.
 
     Attributes:
         version: of the genome; part of the environments' kind.

@@ -20,7 +20,7 @@ from aiga.host import Host
 from aiga.machine import choose_device, cores, machine
 from aiga.meter import Meter
 from aiga.registry import Components
-from aiga.resuming import check_fixed, check_overrides, fixed, plugin_changes
+from aiga.resuming import check_fixed, check_overrides, check_paths, fixed, paths, plugin_changes
 from aiga.rundir import RunDirectory
 from aiga.runs import Run
 from aiga.stop import Stop
@@ -66,10 +66,7 @@ class Assembled:
     @property
     def paths(self) -> dict[str, str]:
         """By which way the domain lives with each network, where it has several."""
-        domain = self.components.get("domain", self.config.population.domain)
-        if not hasattr(domain, "path"):
-            return {}
-        return {name: domain.path(self.components.get("network", name)) for name in self.config.population.networks}
+        return paths(self.components, self.config.population)
 
     def prepare(self, watcher: Watcher) -> None:
         """Lets the domain do what takes long before the first lifetime."""
@@ -239,7 +236,7 @@ def resume(
         starts = Run(folder).operations("start")
         check_fixed(starts["search"].iloc[0] if "search" in starts and len(starts) else None, config)
         made = assemble(config)
-        _same_paths(folder, made)
+        check_paths(starts["paths"].iloc[0] if "paths" in starts and len(starts) else None, made.paths, config)
         engine = Engine(made.config, folder, made.plugins, made.components, watcher or Silent(), made.device)
         stop = _stop(config, minutes)
         with stop.listening(), engine.running():
@@ -270,27 +267,6 @@ def _run_directory(path: Path | str) -> RunDirectory:
         remedy = "Open it with aiga.training.open, go on with it by aiga.training.resume or `aiga resume`"
         raise InputError(f"{folder.path}: a training, not a run. {remedy}.")
     return folder
-
-
-def _same_paths(folder: RunDirectory, made: Assembled) -> None:
-    """Whether every network still lives by the way that the run was started with.
-
-    Raises:
-        InputError: naming every network that does not; two ways round differently, and one run must not be two searches.
-    """
-    starts = Run(folder).operations("start")
-    held = starts["paths"].iloc[0] if "paths" in starts and len(starts) else None
-    if isinstance(held, dict):
-        now, domain = made.paths, made.config.population.domain
-        remedy = "Go on with the versions of plugins that it was started with, or start a new run."
-        problems = [
-            f"network {name}: the run was started with its lives {before} in the domain {domain}, "
-            f"now they would be {now[name]}. {remedy}"
-            for name, before in held.items()
-            if name in now and now[name] != before
-        ]
-        if problems:
-            raise InputError(*problems)
 
 
 def _config(config: Path | str | Mapping[str, Any] | Config, overrides: Sequence[str]) -> Config:

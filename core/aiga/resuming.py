@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiga.complaints import Complaints, show
-from aiga.config import Document, TrainConfig
+from aiga.config import Config, Document, TrainConfig
 from aiga.errors import InputError
 from aiga.toml_lines import Place
+
+if TYPE_CHECKING:
+    from aiga.registry import Components
+    from aiga.tables import PopulationTable
 
 # Results hang on these; changing them on resume would make one run of two searches.
 _FIXED_RUN = ("seed", "executor", "episodes", "confirmations", "audit")
@@ -86,6 +91,41 @@ def check_fixed(held: Any, config: Document) -> None:
                 place, f"found {show(after)}, but the run was started with {was}. Write it back, or start a new run."
             )
     complaints.check()
+
+
+def paths(components: Components, population: PopulationTable) -> dict[str, str]:
+    """By which way the domain lives with each network, and with which data, where it tells."""
+    domain = components.get("domain", population.domain)
+    if not hasattr(domain, "path"):
+        return {}
+    return {name: domain.path(components.get("network", name)) for name in population.networks}
+
+
+def check_paths(held: Any, now: Mapping[str, str], config: Config | TrainConfig) -> None:
+    """Whether every network still lives by the way, and with the data, that the run was started with.
+
+    Args:
+        held: what :func:`paths` gave then; anything but a dict where it is not known.
+        now: what it gives now.
+        config: of the run.
+
+    Raises:
+        InputError: naming every network that does not; two ways round differently, and one run must not be two searches.
+    """
+    if not isinstance(held, dict) or config.population is None:
+        return
+    domain, remedy = (
+        config.population.domain,
+        "Go on with the plugins and the data that it was started with, or start a new run.",
+    )
+    problems = [
+        f"network {name}: the run was started with its lives {before} in the domain {domain}, "
+        f"now they would be {now[name]}. {remedy}"
+        for name, before in held.items()
+        if name in now and now[name] != before
+    ]
+    if problems:
+        raise InputError(*problems)
 
 
 def plugin_changes(path: Path, lock: str) -> list[str]:

@@ -77,6 +77,11 @@ class RecallDomain:
             grey = self.source.grey
             say(f"recall: {grey.learnt:,} images to learn from, {len(grey.images) - grey.learnt:,} kept for testing")
 
+    def path(self, network: Network) -> str:
+        """Which patterns agents are shown; a run goes on with the same alone."""
+        images = self.source
+        return f"with the images {images.collection} {images.digest}" if isinstance(images, Images) else "with random patterns"
+
     def initial(self, rng: Stream, count: int) -> Batch:
         """``count`` tasks, all alike."""
         return self._tasks(self._first, count)

@@ -16,7 +16,7 @@ pl = pytest.importorskip("pytorch_lightning")
 
 import torch  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
-from support import bare  # noqa: E402
+from support import bare, plugin  # noqa: E402
 from training_support import LEARNERS, command, reach, saved, status, write  # noqa: E402
 
 import aiga  # noqa: E402
@@ -103,6 +103,35 @@ def test_a_training_starts_from_an_agent_too(done: tuple[Path, str], tmp_path: P
     # Adam's first steps are of its rate, 0.02, in every parameter.
     moved = load_file(training.open(tmp_path / "moved").agents[0])["weight"] - load_file(agent)["weight"]
     assert float(moved.abs().max()) < 0.05
+
+
+def test_a_training_is_resumed_with_the_data_it_was_started_with_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = """
+        import os
+
+        from aiga.testing.points import PointsDomain
+
+
+        class Told(PointsDomain):
+            def path(self, network):
+                return f"with the points {os.environ['POINTS']}"
+    """
+    body = """
+        def aiga_register(self, registry):
+            registry.domain("told", Told())
+    """
+    config = reach(population={"domain": "told"}, train={"max_steps": 10})
+    config["plugins"]["told"] = plugin(tmp_path, "told", body, head)
+    monkeypatch.setenv("POINTS", "abc")
+    path = training.train(config, name="t", runs=tmp_path).path
+    more = ["train.max_steps=20"]
+    monkeypatch.setenv("POINTS", "def")
+    with pytest.raises(
+        InputError, match=r"network linear: .* with the points abc .* now they would be with the points def\. Go"
+    ):
+        training.resume(path, overrides=more)
+    monkeypatch.setenv("POINTS", "abc")
+    assert saved(training.resume(path, overrides=more).path)[0] == 20
 
 
 def test_resumed_with_more_steps_it_goes_on_and_with_none_it_stops_at_once(done: tuple[Path, str], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 import aiga
 from aiga import Stream
 from aiga_recall.domain import RecallDomain
-from aiga_recall.episodes import Episodes, episodes
+from aiga_recall.episodes import Binary, Episodes, episodes
 from aiga_recall.images import Images, scaled
 
 BATCHES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
@@ -136,6 +136,15 @@ def test_before_a_run_it_says_what_there_is_or_what_is_wrong(cifar: Path) -> Non
     assert said == ["recall: 30 images to learn from, 6 kept for testing"]
     with pytest.raises(aiga.InputError, match="no folder"):
         RecallDomain(Images("cifar-10", cifar / "no")).prepare(said.append)
+
+
+def test_other_images_are_another_path(cifar: Path) -> None:
+    network: Any = None  # the images alone are told
+    before = RecallDomain(Images("cifar-10", cifar)).path(network)
+    assert before == RecallDomain(Images("cifar-10", cifar)).path(network)
+    records(6, seed=99).tofile(cifar / "test_batch.bin")
+    assert before != RecallDomain(Images("cifar-10", cifar)).path(network)
+    assert RecallDomain(Binary(8)).path(network) == "with random patterns"
 
 
 def test_fewer_images_than_an_episode_may_show_are_refused_before_a_run_or_a_training(cifar: Path) -> None:

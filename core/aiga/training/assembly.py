@@ -20,6 +20,7 @@ from aiga.host import Host
 from aiga.machine import cores
 from aiga.meter import Meter
 from aiga.registry import Components
+from aiga.resuming import paths
 from aiga.streams import Stream, derive
 from aiga.tables import PopulationTable, TrainTable
 
@@ -125,6 +126,11 @@ class Assembled:
     def trainer(self) -> Any:
         """The component."""
         return self.components.get("trainer", self.config.train.trainer)
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """By which way the domain lives with each network, and with which data, where it tells."""
+        return {} if self.config.population is None else paths(self.components, self.config.population)
 
     @property
     def lock(self) -> str:

@@ -22,7 +22,7 @@ from aiga.host import notices
 from aiga.journal import Journal
 from aiga.keeping import files
 from aiga.machine import machine
-from aiga.resuming import check_fixed, check_overrides, fixed, plugin_changes
+from aiga.resuming import check_fixed, check_overrides, check_paths, fixed, plugin_changes
 from aiga.rundir import CONFIG, RunDirectory
 from aiga.stop import Stop
 from aiga.training.assembly import assemble, prepare
@@ -97,7 +97,7 @@ def train(
     with folder.lock(), _journal(folder) as journal, stop.listening():
         for line in _opening(fit, given):
             watcher.message(line)
-        about = {"device": made.device, "parameters": fit.parameters, "search": fixed(made.config)}
+        about = {"device": made.device, "parameters": fit.parameters, "search": fixed(made.config), "paths": made.paths}
         journal.operation("start", {**machine(), **about}, 0)
         return _carry(fit, stop, folder, journal, watcher)
 
@@ -139,6 +139,7 @@ def resume(
         starts = run.operations("start")
         check_fixed(starts["search"].iloc[0] if "search" in starts and len(starts) else None, config)
         made = assemble(config, Complaints(config.source))
+        check_paths(starts["paths"].iloc[0] if "paths" in starts and len(starts) else None, made.paths, config)
         found, complaints = latest(run)
         begun = 0 if found is None else found.iteration
         stop = _stop(made.config, minutes, seconds_of(found))
