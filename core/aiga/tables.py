@@ -85,7 +85,7 @@ class RunTable(Table):
     checkpoint_every: Duration | Annotated[int, Field(ge=1)] = Duration("5m")
     grace: Duration = Duration("20s")
     stop: Stop = Stop()
-    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    workers: Annotated[int, Field(ge=0, le=1024)] | Literal["auto"] = "auto"
     episodes: int = Field(default=5, ge=1)
     confirmations: int = Field(default=20, ge=1)
     audit: bool = True

@@ -246,7 +246,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines(tmp_path: Pat
         "plugins.toml:5: [population] domain: missing. Write the name of a domain in quotes.",
         'plugins.toml:6: [population] networks: found "mlp". Write a list of at least one name of a network, in quotes.',
         "plugins.toml:8: [run] sead: unknown key. Did you mean seed?",
-        'plugins.toml:9: [run] workers: found -1. Write a whole number of at least 0 or "auto"; the default is "auto".',
+        'plugins.toml:9: [run] workers: found -1. Write a whole number from 0 to 1024 or "auto"; the default is "auto".',
         '--set run.audit=maybe: found "maybe". Write true or false; the default is true.',
     ]
 

@@ -15,7 +15,7 @@ import aiga
 from aiga import PluginError
 from aiga.engine import Engine
 from aiga.threads import threads
-from aiga_gtn import GtnNiches
+from aiga_gtn import Gtn, GtnNiches, GtnPolicy
 
 TINY: dict[str, Any] = {
     "train_every": 1, "train_steps": 1, "apprenticeship": 2, "learners": 1, "recorded": 2, "forecast_lives": 2, "horizon": 8,
@@ -258,3 +258,9 @@ def test_a_window_in_which_no_forecast_could_be_judged_is_refused() -> None:
     with pytest.raises(ValueError, match=r"window 20 is below least 30.*Write a larger window"):
         GtnNiches.Options(window=20, least=30)
     assert GtnNiches.Options(window=30, least=30).window == 30
+
+
+@pytest.mark.parametrize("options", [GtnNiches.Options, Gtn.Options, GtnPolicy.Options])
+def test_more_threads_than_a_machine_can_start_are_refused(options: type[aiga.Options]) -> None:
+    with pytest.raises(ValueError, match="1024"):
+        options(threads=100_000)  # type: ignore[call-arg]

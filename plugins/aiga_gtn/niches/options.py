@@ -83,7 +83,7 @@ class GtnNichesOptions(aiga.Options):
     tune: int = Field(default=0, ge=0)
     episodes: int = Field(default=32, ge=2)
     sure: float = Field(default=1.0, ge=0.0)
-    threads: int = Field(default=1, ge=0)
+    threads: int = Field(default=1, ge=0, le=1024)
 
     @model_validator(mode="after")
     def _rates(self) -> GtnNichesOptions:
