@@ -79,7 +79,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "union": (
         {"either": "autom"},
         "either",
-        'found "autom". Did you mean "auto"? Write a whole number from 0 to 1024 or "auto"; the default is "auto".',
+        'found "autom". Did you mean "auto"? Write a whole number of at least 0 or "auto"; the default is "auto".',
     ),
     "duration": (
         {"every": "5x"},

@@ -207,7 +207,7 @@ def test_no_width_of_the_judged_ones_is_met_in_training(tmp_path: Path, monkeypa
     draw = Nursery.draw
 
     def followed(self: Nursery, rng: Stream, each: int, like: Tensor) -> list[Group]:
-        use = {3: "trained", 5: "validated", 2: "taught"}[each]
+        use = {1: "probed", 3: "trained", 5: "validated", 2: "taught"}[each]
         space = self._networks["perceptron"].space  # type: ignore[attr-defined]
         initial = space.initial
 
@@ -219,7 +219,7 @@ def test_no_width_of_the_judged_ones_is_met_in_training(tmp_path: Path, monkeypa
         monkeypatch.setattr(space, "initial", noted)
         groups = draw(self, rng, each, like)
         monkeypatch.setattr(space, "initial", initial)
-        if use != "trained":
+        if use in ("validated", "taught"):
             met.setdefault(use, set()).update(*(group.batch.kind.structure["hidden"] for group in groups))
         return groups
 
