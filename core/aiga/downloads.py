@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from aiga.errors import InputError
 
@@ -20,6 +21,22 @@ def cache(name: str) -> Path:
 
     given = os.environ.get("AIGA_CACHE")
     return Path(given or platformdirs.user_cache_dir("aiga", appauthor=False)) / name
+
+
+def address(url: str) -> str:
+    """An option that names a folder on a server, as it was given; empty for none.
+
+    Raises:
+        ValueError: if it is no such address.
+    """
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        fine = False
+    if url and not fine:
+        raise ValueError(f"{url!r} is no address of a folder on a server. Write one such as https://example.org/folder.")
+    return url
 
 
 def silent(text: str) -> None:

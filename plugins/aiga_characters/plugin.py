@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 import aiga
+from aiga.downloads import address
 from aiga.hooks import absolute
 from aiga_characters.download import HASHES, URL
 
@@ -64,7 +65,7 @@ class CharactersOptions(aiga.Options):
     judged_on: Annotated[tuple[Literal[10, 50, 100, 200, 600], ...], Field(strict=False, min_length=1)] = JUDGED_ON
     judged_draws: int = Field(default=1, ge=1)
     judged_newborn: bool = False
-    url: str = URL
+    url: Annotated[str, AfterValidator(address)] = URL
     hashes: Annotated[tuple[_Digest, _Digest], Field(strict=False)] = HASHES
 
     @model_validator(mode="after")

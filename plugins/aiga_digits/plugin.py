@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field, model_validator
 
 import aiga
+from aiga.downloads import address
 from aiga.hooks import absolute
 from aiga_digits.genome import CATEGORIES, Category
 from aiga_digits.sources import PUBLISHED, SourceName
@@ -50,7 +51,7 @@ class DigitsOptions(aiga.Options):
     source: SourceName = "digits"
     folder: Annotated[str, AfterValidator(absolute)] = ""
     download: bool = False
-    url: str = ""
+    url: Annotated[str, AfterValidator(address)] = ""
     hashes: dict[str, Annotated[str, AfterValidator(_sha256)]] = Field(default_factory=dict)
     categories: Annotated[list[Category], Field(min_length=1), AfterValidator(_distinct)] = Field(default=list(CATEGORIES))
     batch: int = Field(default=64, ge=1)

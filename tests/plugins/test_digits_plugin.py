@@ -110,6 +110,12 @@ def test_a_download_that_is_blocked_says_what_to_do_by_hand(tmp_path: Path) -> N
         source.load()
 
 
+@pytest.mark.parametrize("url", ["example.org/mnist", "ftp://example.org", "file:///tmp", "http://", "http://[a"])
+def test_an_address_that_is_none_is_refused_before_anything_is_downloaded(url: str) -> None:
+    with pytest.raises(ValueError, match=r"is no address of a folder on a server\. Write one such as https://"):
+        Digits.Options(source="mnist", download=True, url=url)
+
+
 def test_the_published_hashes_are_sha256_of_the_four_files_or_the_archive() -> None:
     for name, published in PUBLISHED.items():
         assert published.files.keys() == ({ARCHIVE} if name == "cifar-10" else {f"{each}.gz" for each in IDX})
