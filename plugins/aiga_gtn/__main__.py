@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from aiga.cli.failures import answering
-from aiga.cli.outputs import check_out
+from aiga.cli.outputs import check_out, write_out
 from aiga.images import PICTURE
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ def forecasts(
     from aiga_gtn.niches.pictures import drawn
 
     check_out(out, {PICTURE: "a picture"})
-    out.write_bytes(drawn(run))
+    write_out(out, drawn(run))
     typer.echo(f"written: {out}")
 
 

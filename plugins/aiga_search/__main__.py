@@ -9,7 +9,7 @@ import typer
 
 import aiga
 from aiga.cli.failures import answering
-from aiga.cli.outputs import check_out
+from aiga.cli.outputs import check_out, write_out
 from aiga.images import PICTURE
 from aiga_search import best as found
 from aiga_search import clouds
@@ -38,7 +38,7 @@ def draw(
     """Draw how good the best architecture was after each trial."""
     check_out(out, {PICTURE: "a picture"})
     picture = best_so_far([aiga.open(path) for path in runs])
-    out.write_bytes(picture)
+    write_out(out, picture)
     typer.echo(f"written: {out}")
 
 
@@ -51,7 +51,7 @@ def best(
 ) -> None:
     """Draw the best architectures that were found, with rank, score and parameters."""
     check_out(out, {PICTURE: "a picture"})
-    out.write_bytes(found.drawn(aiga.open(run), count))
+    write_out(out, found.drawn(aiga.open(run), count))
     typer.echo(f"written: {out}")
 
 
@@ -63,7 +63,7 @@ def forecasts(
 ) -> None:
     """Draw what forecasts said of architectures, and what they scored once they were trained."""
     check_out(out, {PICTURE: "a picture"})
-    out.write_bytes(clouds.drawn(aiga.open(run)))
+    write_out(out, clouds.drawn(aiga.open(run)))
     typer.echo(f"written: {out}")
 
 
