@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from aiga.toml_lines import Place
 
 _LONGEST_VALUE = 60
 _OWN_WORDS = ("value_error", "assertion_error")
+_NAMED = re.compile(r"\[(?P<table>[\w.-]+)\](?: (?P<key>[\w.]+))?: (?P<rest>.*)", re.DOTALL)
 Schema = Mapping[str, Any]
 
 
@@ -74,7 +76,12 @@ class Complaints:
             self._problems.append((override is not None, order, text))
 
     def add_text(self, text: str) -> None:
-        """Notes a mistake that names its own place."""
+        """Notes a mistake that names its own place: ``[table] key: `` at its head is looked up in the source."""
+        named = _NAMED.fullmatch(text)
+        if named is not None:
+            place = (*named["table"].split("."), *(named["key"].split(".") if named["key"] else ()))
+            self.add(place, named["rest"], table=named["key"] is None)
+            return
         if all(text != other for *_, other in self._problems):
             self._problems.append((True, 0, text))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -46,12 +46,15 @@ class Tpe(ArchitectureSearch):
             )
         super().aiga_register(registry)
 
+    def check(self, plan: aiga.Plan) -> None:
+        super().check(plan)
+        ((name, network),) = plan.networks.items()
+        if not hasattr(cast(Any, network).space, "compose"):
+            raise aiga.InputError(f"[population] networks: {_no_choices(name)}")
+
     def propose(self, site: Site, residents: Residents, rng: aiga.Stream) -> Proposed:
         if not hasattr(site.space, "compose"):
-            raise aiga.InputError(
-                f'the space of the network "{site.name}" composes no architectures of choices, as tpe needs. Write [slots] '
-                'select = "regularised-evolution", or name another network.'
-            )
+            raise aiga.InputError(_no_choices(site.name))
         assert rng.row_keys is not None
         asked = study(self.trials, rng.rows(rng.row_keys[:1]), self.options)
         structures, choices = [], []
@@ -64,6 +67,11 @@ class Tpe(ArchitectureSearch):
 
     def leaving(self, residents: Residents, scores: Tensor) -> Tensor:
         return all_but_the_best(residents, scores, self.options.best)
+
+
+def _no_choices(network: str) -> str:
+    what = f'the space of the network "{network}" composes no architectures of choices, as tpe needs'
+    return f'{what}. Write [slots] select = "regularised-evolution", or name another network.'
 
 
 class Suggested:

@@ -10,6 +10,7 @@ import support
 
 import aiga
 from aiga import InputError, PluginError
+from aiga import config as configs
 
 WIDE = """
 def check(self, plan):
@@ -68,3 +69,15 @@ def test_a_run_that_is_resumed_is_not_checked_again(tmp_path: Path) -> None:
     support.plugin(tmp_path, "wide", WIDE)
     aiga.resume(tmp_path / "r", overrides=["run.stop.iterations=2"])
     assert len(support.events(tmp_path / "r", "iteration")) == 2
+
+
+def test_what_a_check_says_of_a_key_is_told_with_its_line(tmp_path: Path) -> None:
+    table = support.plugin(tmp_path, "wide", WIDE)
+    file = tmp_path / "plugins.toml"
+    file.write_text(configs.from_dict(support.bare(plugins={"wide": table})).to_toml())
+    line = next(number for number, text in enumerate(file.read_text().splitlines(), 1) if text.startswith("niches = "))
+    with pytest.raises(InputError) as caught:
+        aiga.run(file, name="r", runs=tmp_path / "runs")
+    assert str(caught.value).startswith(f"{file}:{line}: [population] niches: wide found ")
+    with pytest.raises(InputError, match=r"^--set population.niches=3: wide found "):
+        aiga.run(file, name="r", runs=tmp_path / "runs", overrides=["population.niches=3"])

@@ -162,8 +162,13 @@ def test_where_all_fail_whom_the_run_was_founded_with_stays(tmp_path: Path) -> N
         ),
         ({"plugins": {"random-search": {"options": {"optimiser": "gone"}}}}, r"options\] optimiser: no optimiser named 'gone'"),
         ({"plugins": {"random-search": {"options": {"forecast": "gone"}}}}, r"forecast: no .*'gone'.*Add \[plugins\.gone\]"),
+        (
+            {"plugins": {"random-search": {"options": {"forecast": "parameters"}}}},
+            r"forecast: no .*'parameters'; there are: meta",
+        ),
+        ({"plugins": {"random-search": {"options": {"forecast": ["meta-gradient"]}}}}, r"forecast: found .* Write a string"),
     ],
-    ids=["niches", "network", "optimiser", "forecast"],
+    ids=["niches", "network", "optimiser", "forecast", "no optimiser", "several"],
 )
 def test_what_cannot_be_searched_is_refused_before_anything_is_written(
     changes: dict[str, Any], words: str, tmp_path: Path

@@ -11,8 +11,9 @@ import torch
 from pydantic import ValidationError
 from search_runs import residents, site
 
-from aiga import InputError, Stream
+from aiga import InputError, Plan, Stream
 from aiga.data import NOBODY
+from aiga_digits.domain import DigitsDomain
 from aiga_search import RandomSearch, RegularisedEvolution, Tpe
 from aiga_search.evolution import winners
 from aiga_search.trials import Trial
@@ -175,3 +176,10 @@ class TestTpe:
         here.network.space = object()  # type: ignore[attr-defined]
         with pytest.raises(InputError, match="composes no architectures"):
             Tpe().propose(here, residents(HERE, []), ROWS)
+
+    def test_it_is_refused_before_a_run_is_begun(self) -> None:
+        here = site()
+        here.network.space = object()  # type: ignore[attr-defined]
+        plan = Plan(DigitsDomain(), {"perceptron": here.network}, 1, {}, lambda kind, name: object())
+        with pytest.raises(InputError, match=r"^\[population\] networks: .*composes no architectures.*regularised-evolution"):
+            Tpe().check(plan)
