@@ -99,6 +99,17 @@ def test_architectures_are_proposed_to_niches_and_most_are_rejected_with_a_reaso
             assert re.fullmatch(r"once taught it scores [\d.]+, and who lives there [\d.]+", event["reason"])
 
 
+@pytest.mark.parametrize(("improve", "words"), [("es", "once taught and tuned"), ("none", "once taught")])
+def test_a_rejection_says_whether_who_lost_was_tuned_too(improve: str, words: str, tmp_path: Path) -> None:
+    own = on_points(tune=1, sure=1e9)
+    own["slots"] = {"improve": improve}
+    own["plugins"]["es"] = {"options": {"population": 4}}
+    path = aiga.run(own, name="r", runs=tmp_path).path
+    reasons = [event["reason"] for event in support.events(path, "rejected") if event["by"] == "gtn-niches.trial"]
+    assert reasons
+    assert all(re.match(f"{words} it scores ", reason) for reason in reasons)
+
+
 def test_who_wins_is_offered_and_skills_are_taught_to_other_architectures_alone(whole: Path) -> None:
     run, offered = aiga.open(whole), support.events(whole, "transferred")
     assert {event["operator"] for event in offered} & OPERATORS

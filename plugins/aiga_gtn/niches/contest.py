@@ -20,11 +20,13 @@ class Trial:
         score: ``[P]`` float64, NaN where one failed.
         resident: ``[P]`` float64, of who lives in the niche, on the same seeds.
         wins: ``[P]`` bool: whether the first is surely above the second.
+        tuned: whether challengers were tuned in the niche too, once they were taught.
     """
 
     score: Tensor
     resident: Tensor
     wins: Tensor
+    tuned: bool
 
     def best(self, niche: Tensor) -> Tensor:
         """``[P]`` bool: of each niche the winner of the highest score, of equals the first."""
@@ -37,12 +39,13 @@ class Trial:
 
     def complaint(self, row: int) -> str:
         """Why a challenger does not win."""
+        when = "once taught and tuned" if self.tuned else "once taught"
         if not bool(self.score[row].isfinite()):
-            return "once taught it could not be scored"
-        return f"once taught it scores {float(self.score[row]):.4g}, and who lives there {float(self.resident[row]):.4g}"
+            return f"{when} it could not be scored"
+        return f"{when} it scores {float(self.score[row]):.4g}, and who lives there {float(self.resident[row]):.4g}"
 
 
-def contest(lab: aiga.Lab, challengers: Pairs, niche: Tensor, episodes: int, sure: float) -> Trial:
+def contest(lab: aiga.Lab, challengers: Pairs, niche: Tensor, episodes: int, sure: float, tuned: bool) -> Trial:
     """Challengers beside who lives in their niches, on common seeds.
 
     Args:
@@ -51,6 +54,7 @@ def contest(lab: aiga.Lab, challengers: Pairs, niche: Tensor, episodes: int, sur
         niche: ``[P]`` int64 rows of these niches.
         episodes: lives of each.
         sure: standard errors of the mean difference, life by life, that it must be above 0.
+        tuned: whether challengers were tuned in the niche too, once they were taught.
     """
     niches, count = lab.niches, len(challengers)
     homes, which = torch.unique(niche, return_inverse=True)
@@ -62,4 +66,4 @@ def contest(lab: aiga.Lab, challengers: Pairs, niche: Tensor, episodes: int, sur
     error = gap.std(dim=1) / math.sqrt(episodes) if episodes > 1 else torch.zeros(count)
     # Where a resident could not be scored, whoever could wins.
     wins = (gap.mean(dim=1) > sure * error) | (resident.isnan() & score.isfinite())
-    return Trial(score, resident, wins & score.isfinite())
+    return Trial(score, resident, wins & score.isfinite(), tuned)

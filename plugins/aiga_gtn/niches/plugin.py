@@ -23,7 +23,7 @@ from aiga.streams import combine
 from aiga.threads import threads
 from aiga_gtn.niches import doings, rounds
 from aiga_gtn.niches.architectures import MUTANT, RANDOM, networks_of, proposed
-from aiga_gtn.niches.contest import contest
+from aiga_gtn.niches.contest import Trial, contest
 from aiga_gtn.niches.options import GtnNichesOptions
 from aiga_gtn.niches.teachers import Teachers
 from aiga_gtn.niches.teaching import taught
@@ -135,7 +135,7 @@ class GtnNiches(aiga.Plugin):
         forecast, weight, key = known
         tried = self._tuned(lab, pairs.take(rows).compact())
         keys = torch.tensor(key)
-        trial = contest(lab, tried, lab.niches.rows(keys), self.options.episodes, self.options.sure)
+        trial = self._contest(lab, tried, lab.niches.rows(keys))
         self._trust.tell(_doubles(forecast), trial.score, _doubles(weight), keys)
         rest = torch.ones(len(pairs), dtype=torch.bool)
         rest[rows] = False
@@ -255,15 +255,22 @@ class GtnNiches(aiga.Plugin):
 
     def _tuned(self, lab: aiga.Lab, pairs: Pairs) -> Pairs:
         """The same pairs after some steps of the run's optimiser, each with an agent of its own."""
-        if not self.options.tune:
+        if not self._tunes(lab):
             return pairs
         ids = pairs.agents.ids[pairs.agent]
         agents = lab.improve(pairs, self.options.tune, purpose="tune").with_ids(ids)
         return replace(pairs, agents=agents, agent=torch.arange(len(pairs)))
 
+    def _tunes(self, lab: aiga.Lab) -> bool:
+        return self.options.tune > 0 and lab.slots["improve"] != "none"
+
+    def _contest(self, lab: aiga.Lab, tried: Pairs, niche: Tensor) -> Trial:
+        """Taught agents beside who lives in these niches."""
+        return contest(lab, tried, niche, self.options.episodes, self.options.sure, self._tunes(lab))
+
     def _offered(self, lab: aiga.Lab, tried: Pairs, target: Tensor) -> Offers | None:
         """Of each target the best of those that are surely above who lives there."""
-        trial = contest(lab, tried, target, self.options.episodes, self.options.sure)
+        trial = self._contest(lab, tried, target)
         rows = torch.nonzero(trial.best(target)).flatten()
         self._offers += len(rows)
         if not len(rows):
