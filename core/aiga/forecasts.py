@@ -99,8 +99,8 @@ class Trust:
     def words(self) -> str:
         """How it stands, for people."""
         if self.judged < self._least:
-            return f"on trial: {self.judged} of {self._least} forecasts judged"
-        verdict = "above chance" if self.acts else "no better than chance, so lots choose"
+            return f"on trial, chooses so far: {self.judged} of {self._least} forecasts judged"
+        verdict = "above chance, so it chooses" if self.acts else "no better than chance, so lots choose"
         return f"forecast {verdict}: rank correlation {self.correlation:.2f}, p {self.p:.3f}, {self.judged} judged"
 
     def choose(self, rng: Stream, forecast: Tensor, group: Tensor) -> Chosen:

@@ -37,6 +37,14 @@ class SearchOptions(aiga.Options):
     forecast_level: float = Field(default=0.05, gt=0.0, lt=1.0)
     trials: int = Field(default=1000, ge=1)
 
+    @property
+    def idle(self) -> list[str]:
+        """Options of forecasts that are set, though nobody forecasts."""
+        # A run's own configuration names every option: what is as it would be anyway says nothing.
+        fields = type(self).model_fields
+        changed = [name for name in fields if name.startswith("forecast_") and getattr(self, name) != fields[name].default]
+        return [] if self.forecast else changed
+
     @model_validator(mode="after")
     def _ends_its_trial(self) -> SearchOptions:
         if self.forecast_window < self.forecast_least:

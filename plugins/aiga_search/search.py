@@ -90,6 +90,13 @@ class ArchitectureSearch(aiga.Plugin):
     def leaving(self, residents: Residents, scores: Tensor) -> Tensor:
         """``[R]`` int64 keys of residents to retire when others with these ``[A]`` scores are admitted."""
 
+    def notice(self) -> list[str]:
+        """What is set in vain."""
+        if not (idle := self.options.idle):
+            return []
+        what = f"{' and '.join(idle)} {'has' if len(idle) == 1 else 'have'} no effect without forecast"
+        return [f'{what}. Name the optimiser that shall forecast, such as forecast = "{self.options.optimiser}".']
+
     def check(self, plan: aiga.Plan) -> None:
         """There must be one environment, one network with a space, and the optimisers that are named."""
         if plan.niches != 1 or len(plan.networks) != 1:
@@ -116,7 +123,11 @@ class ArchitectureSearch(aiga.Plugin):
             return aiga.Standing(False, f"{owner} owns select, so that no trial is scored")
         best = "none has a score yet" if self.trials.best is None else f"best {self.trials.best:.4g}"
         count = self.trials.count
-        return aiga.Standing(True, f"{count:,} trial{'s' * (count != 1)}, {best}, {self.trials.failed:,} failed")
+        words = f"{count:,} trial{'s' * (count != 1)}, {best}, {self.trials.failed:,} failed"
+        if self.options.forecast:
+            words += f"; forecasts by {self.options.forecast}: {self.trust.words}"
+            words += "" if self.options.forecast_keep < 1.0 else "; with forecast_keep 1 they are judged and reject nothing"
+        return aiga.Standing(True, words)
 
     def state_dict(self) -> dict[str, Any]:
         return {"proposed": self._proposed, "trials": self.trials.state_dict(), "trust": self.trust.state_dict()}

@@ -151,7 +151,7 @@ def test_a_forecast_has_its_say_until_it_was_judged_often_enough() -> None:
         went(trust, key, 0.0, groups=2)
         assert trust.judged < 30
         assert trust.acts
-        assert trust.words.startswith("on trial: ")
+        assert trust.words.startswith("on trial, chooses so far: ")
 
 
 @pytest.mark.parametrize("rounds", [1, 4])

@@ -262,3 +262,27 @@ def test_a_run_without_forecasts_is_refused_with_the_remedy(tmp_path: Path) -> N
 def test_a_window_in_which_no_forecast_could_be_judged_is_refused() -> None:
     with pytest.raises(ValidationError, match="on trial for ever"):
         RandomSearch.Options(forecast_window=20, forecast_least=30)
+
+
+def test_options_of_forecasts_that_have_no_effect_are_told_as_a_run_starts() -> None:
+    said = RandomSearch(RandomSearch.Options(forecast_keep=0.25, forecast_steps=8)).notice()
+    assert said == [
+        "forecast_steps and forecast_keep have no effect without forecast. Name the optimiser that shall forecast, such as "
+        'forecast = "meta-gradient".'
+    ]
+    # A run's own configuration names every option.
+    assert not RandomSearch(RandomSearch.Options(**RandomSearch.Options().model_dump())).notice()
+    assert not RandomSearch(RandomSearch.Options(forecast="x", forecast_steps=8)).notice()
+
+
+def test_status_says_who_forecasts_and_whether_the_forecast_chooses(tmp_path: Path) -> None:
+    for keep, words in ((0.5, ""), (1.0, "; with forecast_keep 1 they are judged and reject nothing")):
+        with support.founded(
+            tmp_path / str(keep), search("random-search", **{**FEW, "forecast_keep": keep}), iterations=1
+        ) as it:
+            found = plugin(it).standing(it.w.lab("random-search"))
+            judged = plugin(it).trust.judged
+        assert found.acts
+        assert found.why.endswith(
+            f"; forecasts by meta-gradient: on trial, chooses so far: {judged} of 30 forecasts judged{words}"
+        )
