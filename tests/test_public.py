@@ -51,6 +51,7 @@ PUBLIC = [
     "Output",
     "Pairs",
     "Percept",
+    "Plan",
     "Plugin",
     "PluginError",
     "Population",
